@@ -1,0 +1,208 @@
+"""The command ``airtable-connector``.
+
+Exit codes: 0 it worked, 1 it did not, 2 it was asked wrongly (arguments or settings). What a command was asked for goes
+to the standard output, everything else to the standard error.
+
+A command imports what it needs when it runs: ``--help`` must not wait for a web framework.
+"""
+
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from airtable_connector.cli.base_commands import add_base_commands
+from airtable_connector.kernel.clock import SystemClock
+from airtable_connector.kernel.errors import ConnectorError, Invalid
+
+PROGRAM = "airtable-connector"
+
+FAILED = 1
+ASKED_WRONGLY = 2
+
+DEMO_DEFAULTS: Mapping[str, str] = {"DATA_DIR": ".local/demo", "PORT": "0"}
+"""Where the demo departs from the defaults: data that may be thrown away, and a port that is free."""
+
+app = typer.Typer(
+    name=PROGRAM,
+    help="Droplet #2: the one door between a mesh of small services and Airtable.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Host = Annotated[str, typer.Option(help="Address to listen on, before HOST.", show_default=False)]
+Port = Annotated[
+    int | None, typer.Option(min=0, max=65_535, help="Port to listen on, before PORT; 0 takes a free one.")
+]
+DataDir = Annotated[str, typer.Option(help="Folder of database and keys, before DATA_DIR.", show_default=False)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; without ``arguments`` those of the process are taken."""
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name=PROGRAM)
+    except ConnectorError as error:
+        typer.echo(f"{PROGRAM}: {error.message}" + (f" ({error.hint})" if error.hint else ""), err=True)
+        return ASKED_WRONGLY if isinstance(error, Invalid) else FAILED
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else FAILED
+    return 0
+
+
+@app.command()
+def serve(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None:
+    """Serve the base until a signal says stop."""
+    with _nothing_collected():
+        from airtable_connector import compose
+        from airtable_connector.settings import load_settings
+
+    settings = load_settings(Path.cwd(), command_line=_given(host, port, data_dir))
+    _tell_not_used(settings.not_used)
+    raise typer.Exit(compose.serve(settings))
+
+
+@app.command()
+def demo(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None:
+    """Serve realistic sample data from a folder of its own, and print an address, a token and lines to try."""
+    with _nothing_collected():
+        from airtable_connector import compose
+        from airtable_connector.cli.sample import sample_tables
+        from airtable_connector.settings import load_settings
+
+    given = _given(host, port, data_dir)
+    settings = load_settings(Path.cwd(), command_line=given, defaults=DEMO_DEFAULTS)
+    _tell_not_used(settings.not_used)
+    raise typer.Exit(compose.demo(settings, sample_tables))
+
+
+@app.command()
+def token(
+    *,
+    droplet: Annotated[int, typer.Option("--id", min=1, help="Number of the droplet that will call.")],
+    permissions: Annotated[str, typer.Option(help="Comma separated: read, write, admin.")] = "read",
+    hours: Annotated[float, typer.Option(min=0.001, max=8_784, help="How long it is valid.")] = 24.0,
+    steward: Annotated[str, typer.Option(help="Who answers for that droplet.", show_default=False)] = "",
+    data_dir: DataDir = "",
+) -> None:
+    """Print a token for a caller, and nothing else.
+
+    It is believed by services with the same DATA_DIR.
+    """
+    from airtable_connector.cli.own_keys import issue_token, parse_permissions
+    from airtable_connector.settings import load_settings
+
+    granted = _checked(lambda: parse_permissions(permissions), option="--permissions")
+    settings = load_settings(Path.cwd(), command_line=_given("", None, data_dir))
+    text, made_keys = issue_token(
+        settings.store.keys_dir,
+        droplet=droplet,
+        permissions=granted,
+        lifetime=_checked(lambda: timedelta(hours=hours), option="--hours"),
+        steward=steward or settings.droplet.steward,
+        at=SystemClock().now(),
+    )
+    if made_keys:
+        typer.echo(f"made a key pair in {settings.store.keys_dir}", err=True)
+    typer.echo(text)
+
+
+@app.command()
+def keys(
+    *,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put it in the place of the present one, whose tokens end with it.")
+    ] = False,
+    data_dir: DataDir = "",
+) -> None:
+    """Make the key pair that signs this droplet's own tokens, and print its id."""
+    from airtable_connector.mesh import create_key_pair, replace_key_pair
+    from airtable_connector.settings import load_settings
+
+    folder = load_settings(Path.cwd(), command_line=_given("", None, data_dir)).store.keys_dir
+    pair = replace_key_pair(folder) if replace else create_key_pair(folder)
+    typer.echo(f"made a key pair in {folder}", err=True)
+    typer.echo(pair.key_id)
+
+
+class SettingsForm(StrEnum):
+    """How `settings` prints."""
+
+    EFFECTIVE = "effective"
+    ENV = "env"
+    MARKDOWN = "markdown"
+
+
+@app.command()
+def settings(
+    *,
+    form: Annotated[
+        SettingsForm, typer.Option("--as", help="effective: what holds here; env, markdown: every setting explained.")
+    ] = SettingsForm.EFFECTIVE,
+) -> None:
+    """Print the settings that hold here and where each came from; secrets stay hidden."""
+    from airtable_connector.cli import reference
+    from airtable_connector.settings import load_settings, shown
+
+    if form is SettingsForm.ENV:
+        typer.echo(reference.env_file(), nl=False)
+        return
+    if form is SettingsForm.MARKDOWN:
+        typer.echo(reference.markdown(), nl=False)
+        return
+    effective = load_settings(Path.cwd())
+    for name, value, source in shown(effective):
+        typer.echo(f"{name:<28} {value:<32} {source}")
+    _tell_not_used(effective.not_used)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from airtable_connector import __version__
+
+    typer.echo(__version__)
+
+
+T = TypeVar("T")
+
+
+def _checked(parse: Callable[[], T], *, option: str) -> T:
+    try:
+        return parse()
+    except ValueError as cause:
+        raise typer.BadParameter(str(cause), param_hint=option) from cause
+
+
+def _given(host: str, port: int | None, data_dir: str) -> dict[str, str]:
+    return {"HOST": host, "PORT": "" if port is None else str(port), "DATA_DIR": data_dir}
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Import a server's modules without looking for garbage meanwhile, nor ever again among what they hold.
+
+    It saves a tenth of the start, and later the pauses in which all of it would be looked through.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        # requests make many small objects and no circles: looking every 700 of them costs some percent of each request
+        gc.set_threshold(50_000, 20, 50)
+        gc.enable()
+
+
+def _tell_not_used(names: Sequence[str]) -> None:
+    if names:
+        typer.echo(f"known, but not used by this version: {', '.join(names)}", err=True)
+
+
+add_base_commands(app)

@@ -1,0 +1,99 @@
+"""Running the service until a signal says stop."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import uvloop
+
+from airtable_connector.compose.demo import DEMO_CALLER, SampleTables, directions, load_sample
+from airtable_connector.compose.rooms import Rooms, open_rooms
+from airtable_connector.kernel.clock import SystemClock
+from airtable_connector.kernel.ids import RandomIds
+from airtable_connector.mesh import OWN_ISSUER, Permission, mint
+from airtable_connector.ops import configure_logging, form_for
+from airtable_connector.settings import Settings
+from airtable_connector.web.http import Lifecycle
+from airtable_connector.web.server import ServerLimits
+from airtable_connector.web.server import serve as serve_app
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal says stop; return the exit code."""
+
+    async def prepare(_rooms: Rooms) -> None:
+        pass
+
+    def greet(rooms: Rooms, address: str) -> None:
+        rooms.logs.events.info("ready", address=address, store=_store_name(settings))
+
+    return _run(settings, prepare=prepare, greet=greet)
+
+
+def demo(settings: Settings, sample_tables: SampleTables) -> int:
+    """Serve sample data and print how to ask for it; return the exit code."""
+    clock = SystemClock()
+
+    async def prepare(rooms: Rooms) -> None:
+        await load_sample(rooms.base.workspace, sample_tables(clock.now()), droplet=settings.droplet.id)
+
+    def greet(rooms: Rooms, address: str) -> None:
+        token = mint(
+            rooms.own_keys.private_pem,
+            droplet=DEMO_CALLER,
+            steward=settings.droplet.steward,
+            permissions=frozenset({Permission.READ, Permission.WRITE}),
+            issued_at=clock.now(),
+            lifetime=timedelta(hours=24),
+            issuer=OWN_ISSUER,
+            key_id=rooms.own_keys.key_id,
+        )
+        sys.stdout.write(directions(address, token, settings))
+        sys.stdout.flush()
+
+    return _run(settings, prepare=prepare, greet=greet)
+
+
+def _run(
+    settings: Settings, *, prepare: Callable[[Rooms], Awaitable[None]], greet: Callable[[Rooms, str], None]
+) -> int:
+    clock, ids, lifecycle = SystemClock(), RandomIds(), Lifecycle()
+    form = form_for(settings.server.log_format, sys.stderr)
+    logs = configure_logging(settings.server.log_level, form, _write_line, clock=clock)
+
+    async def work() -> None:
+        async with open_rooms(settings, clock=clock, ids=ids, logs=logs, lifecycle=lifecycle) as rooms:
+            await prepare(rooms)
+            await serve_app(
+                rooms.edge,
+                host=settings.server.host,
+                port=settings.server.port,
+                lifecycle=lifecycle,
+                limits=ServerLimits(grace=settings.server.shutdown_grace),
+                on_ready=lambda host, port: greet(rooms, _address(host, port)),
+                on_abort=logs.close,
+            )
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(work())
+    finally:
+        logs.close()
+    return 0
+
+
+def _write_line(line: bytes) -> None:
+    # past Python's own buffer, whose lock a stalled reader would hold when the process wants to end
+    while line:
+        line = line[os.write(sys.stderr.fileno(), line) :]
+
+
+def _address(host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"
+
+
+def _store_name(settings: Settings) -> str:
+    return "sqlite" if settings.store.database_url is None else "postgresql"

@@ -1,0 +1,106 @@
+"""The database's own tables, and how every earlier version becomes the present one.
+
+A migration is never edited once released; a change of mind is a new migration. ``feed`` and ``records`` hold what the
+record store serves; the meaning of their columns is told in ``docs/architecture.md``.
+"""
+
+# ruff: noqa: ISC004 - a statement goes over several lines, and the comma ends it
+
+from typing import NamedTuple
+
+
+class Migration(NamedTuple):
+    """One step: its number (1, 2, …), what it is for, and its statements for either database."""
+
+    number: int
+    name: str
+    sqlite: tuple[str, ...]
+    postgres: tuple[str, ...]
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(
+        1,
+        "tables, records, feed and its chain",
+        sqlite=(
+            "create table tables (id text primary key, position integer not null, definition text not null,"
+            " last_number integer not null default 0) strict",
+            # ordinal is the order of creation and is never used twice; key is the natural key's text
+            "create table records (ordinal integer primary key, id text not null unique, table_id text not null,"
+            " key text, created_at text not null, modified_at text not null, changed integer not null,"
+            " cells blob not null) strict",
+            "create index records_by_table on records (table_id, ordinal)",
+            "create index records_by_key on records (table_id, key) where key is not null",
+            "create table feed (seq integer primary key, at text not null, table_id text not null,"
+            " record_id text not null, action text not null, actor integer not null, cause text not null,"
+            " before text, after text, digest blob not null, hash blob not null) strict",
+            "create index feed_by_record on feed (record_id, seq)",
+            "create index feed_by_table on feed (table_id, seq)",
+            "create table chain (id integer primary key check (id = 1), seq integer not null, hash blob not null,"
+            " ordinal integer not null) strict",
+            "insert into chain values (1, 0, zeroblob(32), 0)",
+        ),
+        postgres=(
+            "create table tables (id text primary key, position bigint not null, definition text not null,"
+            " last_number bigint not null default 0)",
+            "create table records (ordinal bigint primary key, id text not null unique, table_id text not null,"
+            " key text, created_at text not null, modified_at text not null, changed bigint not null,"
+            " cells jsonb not null)",
+            "create index records_by_table on records (table_id, ordinal)",
+            "create index records_by_key on records (table_id, key) where key is not null",
+            "create table feed (seq bigint primary key, at text not null, table_id text not null,"
+            " record_id text not null, action text not null, actor bigint not null, cause text not null,"
+            " before text, after text, digest bytea not null, hash bytea not null)",
+            "create index feed_by_record on feed (record_id, seq)",
+            "create index feed_by_table on feed (table_id, seq)",
+            "create table chain (id integer primary key check (id = 1), seq bigint not null, hash bytea not null,"
+            " ordinal bigint not null)",
+            "insert into chain values (1, 0, decode(repeat('00', 32), 'hex'), 0)",
+        ),
+    ),
+    Migration(
+        2,
+        "answers kept for repeated requests, and the event log",
+        sqlite=(
+            "create table idempotency (actor integer not null, key text not null, fingerprint blob not null,"
+            " status integer not null, headers text not null, body blob not null, at text not null,"
+            " primary key (actor, key)) strict, without rowid",
+            "create index idempotency_by_age on idempotency (at)",
+            "create table events (seq integer primary key autoincrement, at text not null, kind text not null,"
+            " actor integer not null, cause text not null, payload text not null) strict",
+        ),
+        postgres=(
+            "create table idempotency (actor bigint not null, key text not null, fingerprint bytea not null,"
+            " status integer not null, headers text not null, body bytea not null, at text not null,"
+            " primary key (actor, key))",
+            "create index idempotency_by_age on idempotency (at)",
+            "create table events (seq bigint generated always as identity primary key, at text not null,"
+            " kind text not null, actor bigint not null, cause text not null, payload text not null)",
+        ),
+    ),
+    Migration(
+        3,
+        "heartbeats watched and rolled up, cursors of readers of the feed",
+        sqlite=(
+            "create table cursors (reader text primary key, seq integer not null) strict",
+            "create table cell_watch (cell_id text primary key, last_beat_at text not null, interval_s real not null,"
+            " verdict text not null, cpu real, ram real) strict",
+            "create table beat_rollups (cell_id text not null, hour text not null, beats integer not null,"
+            " cpu_count integer not null, cpu_sum real not null, cpu_min real, cpu_max real,"
+            " ram_count integer not null, ram_sum real not null, ram_min real, ram_max real,"
+            " primary key (cell_id, hour)) strict, without rowid",
+            "create index beat_rollups_by_hour on beat_rollups (hour)",
+        ),
+        postgres=(
+            "create table cursors (reader text primary key, seq bigint not null)",
+            "create table cell_watch (cell_id text primary key, last_beat_at text not null,"
+            " interval_s double precision not null, verdict text not null, cpu double precision,"
+            " ram double precision)",
+            "create table beat_rollups (cell_id text not null, hour text not null, beats bigint not null,"
+            " cpu_count bigint not null, cpu_sum double precision not null, cpu_min double precision,"
+            " cpu_max double precision, ram_count bigint not null, ram_sum double precision not null,"
+            " ram_min double precision, ram_max double precision, primary key (cell_id, hour))",
+            "create index beat_rollups_by_hour on beat_rollups (hour)",
+        ),
+    ),
+)

@@ -1,0 +1,82 @@
+"""Ids: one type per prefix, one parser each, one source that mints them."""
+
+import re
+import secrets  # noqa: TID251 - the one place that draws
+import string
+import uuid
+from typing import NewType, Protocol
+
+from airtable_connector.kernel.errors import Invalid
+
+RecordId = NewType("RecordId", str)
+TableId = NewType("TableId", str)
+FieldId = NewType("FieldId", str)
+
+ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+"""The 62 characters of Airtable's ids."""
+
+ID_TAIL = 14
+"""How many characters follow the three-letter prefix of an Airtable id."""
+
+_CHARACTER = bytes(ord(ALPHABET[byte % 62]) for byte in range(256))
+_UNEVEN = bytes(range(248, 256))
+"""Bytes beyond the last whole 62: with them some characters would come more often than others."""
+
+_RECORD_ID = re.compile(r"rec[0-9A-Za-z]{14}", re.ASCII)
+
+
+class MalformedId(Invalid):
+    """A text that should be an id does not look like one."""
+
+    code = "malformed-id"
+
+    def __init__(self, text: str, *, expected: str) -> None:
+        super().__init__(f"{text[:80]!r} is not an id", hint=f"expected {expected}")
+        self.text, self.expected = text, expected
+
+
+def looks_like_record_id(text: str) -> bool:
+    """Tell whether a text has a record id's shape: ``rec`` and 14 letters or digits."""
+    return _RECORD_ID.fullmatch(text) is not None
+
+
+def parse_record_id(text: str) -> RecordId:
+    """Turn a text into a record id, or raise `MalformedId`."""
+    if not looks_like_record_id(text):
+        raise MalformedId(text, expected="'rec' and 14 letters or digits")
+    return RecordId(text)
+
+
+class Ids(Protocol):
+    """Where new ids come from; tests count, production draws at random."""
+
+    def record(self) -> RecordId:
+        """Mint a record id."""
+        ...
+
+    def mint(self, prefix: str) -> str:
+        """Mint an id with a three-letter prefix and 14 base-62 characters."""
+        ...
+
+    def trace(self) -> str:
+        """Mint a trace id, a UUID as text (UDC messages want one)."""
+        ...
+
+
+class RandomIds:
+    """Ids drawn from the operating system's randomness."""
+
+    def record(self) -> RecordId:
+        """Mint a record id."""
+        return RecordId(self.mint("rec"))
+
+    def mint(self, prefix: str) -> str:
+        """Mint an id; 83 bits of randomness make a collision a matter of theory."""
+        tail = b""
+        while len(tail) < ID_TAIL:
+            tail = secrets.token_bytes(2 * ID_TAIL).translate(_CHARACTER, _UNEVEN)
+        return prefix + tail[:ID_TAIL].decode("ascii")
+
+    def trace(self) -> str:
+        """Mint a random UUID."""
+        return str(uuid.uuid4())  # noqa: TID251 - the one place that draws

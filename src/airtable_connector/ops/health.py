@@ -1,0 +1,98 @@
+"""The UDC answer to ``GET /health``: who we are, whether we can do our work, and how far the feed has come."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, Protocol
+
+import orjson
+
+from airtable_connector.kernel.clock import Clock, iso
+from airtable_connector.records import Workspace
+
+SECONDS_PER_HOUR: Final = 3_600
+
+
+class HealthStatus(StrEnum):
+    """The three words that UDC knows."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class HealthSettings:
+    """Who we are in the mesh. ``cost_per_hour`` is in US dollars."""
+
+    id: int
+    name: str
+    steward: str
+    endpoint: str
+    cost_per_hour: Decimal
+
+
+class Leaving(Protocol):
+    """Knows whether the process has begun to stop."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether it has."""
+        ...
+
+
+def health(
+    settings: HealthSettings, *, status: HealthStatus, proof: bytes, started: datetime, now: datetime
+) -> dict[str, object]:
+    """Build the body. ``proof`` is the hash at the feed's head; costs are those of this process in this month."""
+    return {
+        "id": settings.id,
+        "name": settings.name,
+        "steward": settings.steward,
+        "status": str(status),
+        "endpoint": settings.endpoint,
+        "proof": proof.hex(),
+        "cost_usd": cost_this_month(settings.cost_per_hour, started=started, now=now),
+        "yield_usd": 0.0,
+        "updated_at": iso(now),
+    }
+
+
+def cost_this_month(per_hour: Decimal, *, started: datetime, now: datetime) -> float:
+    """Return what the hours since the start, or since the month began in UTC, cost; to a hundredth of a cent."""
+    month = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    seconds = max(0.0, (now - max(started, month)).total_seconds())
+    return round(float(per_hour) * seconds / SECONDS_PER_HOUR, 4)
+
+
+class Health:
+    """Answers with ready bytes; they are made anew when a second has passed or something has changed."""
+
+    def __init__(self, workspace: Workspace, leaving: Leaving, *, clock: Clock, settings: HealthSettings) -> None:
+        self._workspace = workspace
+        self._leaving = leaving
+        self._clock = clock
+        self._settings = settings
+        self._started = clock.now()
+        self._made_for: tuple[HealthStatus, int, int] | None = None
+        self._body = b""
+
+    @property
+    def status(self) -> HealthStatus:
+        """Inactive while stopping, error while the store cannot be written, else active."""
+        if self._leaving.draining:
+            return HealthStatus.INACTIVE
+        return HealthStatus.ACTIVE if self._workspace.trouble is None else HealthStatus.ERROR
+
+    def body(self) -> bytes:
+        """Return the answer as JSON."""
+        head = self._workspace.head
+        wanted = (self.status, head.seq, int(self._clock.monotonic()))
+        if wanted != self._made_for:
+            answer = health(
+                self._settings, status=wanted[0], proof=head.hash, started=self._started, now=self._clock.now()
+            )
+            self._body = orjson.dumps(answer)
+            self._made_for = wanted
+        return self._body

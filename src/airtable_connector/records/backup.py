@@ -1,0 +1,417 @@
+"""A whole base in one file, and back: records, history, answers kept, event log, heartbeats' watch and rollups.
+
+The file is gzip'd JSON Lines, the same for SQLite and PostgreSQL: a header, a line ``[table, value, …]`` for each row,
+and a trailer with the number of rows and a SHA-256 over all the lines before it. Bytes are written in base64.
+"""
+
+# ruff: noqa: S608 - every statement is put together from literal texts of this module; values go in as parameters
+
+import base64
+import gzip
+import hashlib
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import orjson
+
+from airtable_connector.database import Database, DatabaseLocation, Reader, Row, Sql, Transaction, open_database
+from airtable_connector.kernel.clock import Clock, iso
+from airtable_connector.kernel.errors import Conflict, Invalid
+from airtable_connector.records import storage
+from airtable_connector.records.audit import verify_feed
+from airtable_connector.records.feed import Damage, Head, Verified
+from airtable_connector.records.schema import STANDARD_TABLES
+
+FORMAT = "airtable-connector.backup"
+VERSION = 1
+
+SCHEMA = 3
+"""The newest schema version whose tables are all listed here; a test compares it with the migrations."""
+
+PAGE = 500
+"""Rows read or written at a time."""
+
+LONGEST_LINE = 64 * 1024 * 1024
+"""Bytes of one line; a kept answer to a bulk request is the longest."""
+
+
+class DamagedBackup(Invalid):
+    """A file is no backup, or not all of one, or was altered. Nothing was restored from it."""
+
+    code = "damaged-backup"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; nothing was restored", hint="take another backup, or another copy of this one")
+
+
+class NewerBackup(Conflict):
+    """A backup was made by a later version of the connector."""
+
+    code = "newer-backup"
+
+    def __init__(self, found: str, known: int) -> None:
+        super().__init__(
+            f"the backup has {found}, this program knows versions up to {known}; nothing was restored",
+            hint="restore it with the newer program",
+        )
+
+
+class StoreNotEmpty(Conflict):
+    """A backup was to be restored into a store that holds something already."""
+
+    code = "store-not-empty"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"the store is not an empty one: {what}; nothing was restored",
+            hint="stop the service, then move the store's files away (connector.sqlite3, with -wal and -shm), or point"
+            " DATA_DIR or DATABASE_URL to an empty one",
+        )
+
+
+@dataclass(frozen=True)
+class BackedUp:
+    """What a backup holds: the rows of each database table, and where the feed ended."""
+
+    rows: Mapping[str, int]
+    seq: int
+    hash: bytes
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was restored, and what the check of the restored feed said.
+
+    `Damage` means that the feed was damaged before the backup was taken: the backup itself is what was written.
+    """
+
+    rows: Mapping[str, int]
+    verdict: Verified | Damage
+
+
+# --- what is kept -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A database table: the schema version it came with, its columns, and the columns of its primary key."""
+
+    name: str
+    since: int
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    blobs: frozenset[str] = frozenset()
+    json: frozenset[str] = frozenset()
+
+    def page(self, *, first: bool) -> Sql:
+        """Select one page in the order of the primary key, the first one or the one beyond ``:k0``, ``:k1`` …."""
+        key, beyond = ", ".join(self.key), ", ".join(f":k{n}" for n in range(len(self.key)))
+        rest = f"from {self.name} {'' if first else f'where ({key}) > ({beyond})'} order by {key} limit {PAGE}"
+        return Sql(*(f"select {self._shown(form)} {rest}" for form in ("json({})", "cast({} as text)")))
+
+    def insert(self) -> Sql:
+        """Insert one row, its values named as the columns."""
+        columns = ", ".join(self.columns)
+        sqlite, postgres = self._values("jsonb(:{})"), self._values("cast(:{} as jsonb)")
+        return Sql(
+            f"insert into {self.name} ({columns}) values ({sqlite})",
+            # the numbers of events are the server's to give, except here
+            f"insert into {self.name} ({columns}) overriding system value values ({postgres})",
+        )
+
+    def encode(self, row: Row) -> bytes:
+        """Write a row as a line."""
+        values = [
+            base64.b64encode(value).decode() if name in self.blobs and value is not None else value
+            for name, value in zip(self.columns, row, strict=True)
+        ]
+        return orjson.dumps([self.name, *values]) + b"\n"
+
+    def decode(self, values: Sequence[Any]) -> dict[str, object]:
+        """Read what `encode` wrote."""
+        return {
+            name: base64.b64decode(value) if name in self.blobs and value is not None else value
+            for name, value in zip(self.columns, values, strict=True)
+        }
+
+    def after(self, row: Row) -> dict[str, object]:
+        """Name the place behind a row, for the next page."""
+        return {f"k{n}": row[self.columns.index(name)] for n, name in enumerate(self.key)}
+
+    def _shown(self, form: str) -> str:
+        return ", ".join(form.format(name) if name in self.json else name for name in self.columns)
+
+    def _values(self, form: str) -> str:
+        return ", ".join(form.format(name) if name in self.json else f":{name}" for name in self.columns)
+
+
+def _kept(
+    name: str, since: int, columns: str, *, key: str, blobs: Sequence[str] = (), json: Sequence[str] = ()
+) -> _Kept:
+    return _Kept(name, since, tuple(key.split()), tuple(columns.split()), frozenset(blobs), frozenset(json))
+
+
+_TABLES = (
+    _kept("tables", 1, "id position definition last_number", key="id"),
+    _kept("chain", 1, "id seq hash ordinal", key="id", blobs=["hash"]),
+    _kept("records", 1, "ordinal id table_id key created_at modified_at changed cells", key="ordinal", json=["cells"]),
+    _kept(
+        "feed",
+        1,
+        "seq at table_id record_id action actor cause before after digest hash",
+        key="seq",
+        blobs=["digest", "hash"],
+    ),
+    _kept(
+        "idempotency",
+        2,
+        "actor key fingerprint status headers body at",
+        key="actor key",
+        blobs=["fingerprint", "body"],
+    ),
+    _kept("events", 2, "seq at kind actor cause payload", key="seq"),
+    _kept("cursors", 3, "reader seq", key="reader"),
+    _kept("cell_watch", 3, "cell_id last_beat_at interval_s verdict cpu ram", key="cell_id"),
+    _kept(
+        "beat_rollups",
+        3,
+        "cell_id hour beats cpu_count cpu_sum cpu_min cpu_max ram_count ram_sum ram_min ram_max",
+        key="cell_id hour",
+    ),
+)
+"""Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
+
+_FILLED_WHEN_NEW = frozenset({"tables", "chain"})
+"""Tables that have rows in a base that nobody has written to."""
+
+_SCHEMA_VERSION = "select max(number) from schema_version"
+_COUNT_EVENTS_ON = (
+    "select setval(pg_get_serial_sequence('events', 'seq'), (select max(seq) from events))"
+    " where exists (select 1 from events)"
+)
+
+
+async def _schema_version(reader: Reader) -> int:
+    row = await reader.one(_SCHEMA_VERSION)
+    return 0 if row is None or row[0] is None else int(row[0])
+
+
+# --- out --------------------------------------------------------------------------------------------------------
+
+
+async def back_up(
+    database: Database,
+    file: BinaryIO,
+    *,
+    clock: Clock,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> BackedUp:
+    """Write everything that one snapshot shows; others may write meanwhile. Memory stays bounded.
+
+    The file is complete only when this returns: write it under another name first (`exchange.whole_file`).
+    ``progress`` is told the rows written and the rows there are.
+
+    Raises:
+        StoreUnavailable: the database went away; the file is worthless.
+    """
+    async with database.reading() as reader:
+        version = await _schema_version(reader)
+        head = await storage.read_head(reader)
+        tables = [table for table in _TABLES if table.since <= version]
+        counts = {table.name: await _count(reader, table) for table in tables}
+        written, all_rows = 0, sum(counts.values())
+        with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as packed:
+            lines = _Lines(packed)
+            lines.write(orjson.dumps(_header(version, iso(clock.now()), head, counts)) + b"\n")
+            for table in tables:
+                async for rows in _pages(reader, table):
+                    lines.write(b"".join(table.encode(row) for row in rows))
+                    written += len(rows)
+                    progress(written, all_rows)
+            packed.write(orjson.dumps({"rows": counts, "sha256": lines.digest()}) + b"\n")
+    return BackedUp(counts, head.seq, head.hash)
+
+
+def _header(version: int, at: str, head: Head, counts: Mapping[str, int]) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "schema": version,
+        "at": at,
+        "head": {"seq": head.seq, "hash": head.hash.hex()},
+        "rows": counts,
+    }
+
+
+async def _count(reader: Reader, table: _Kept) -> int:
+    row = await reader.one(f"select count(*) from {table.name}")
+    return 0 if row is None else int(row[0])
+
+
+async def _holds_rows(reader: Reader, table: _Kept) -> bool:
+    return await reader.one(f"select 1 from {table.name} limit 1") is not None
+
+
+async def _pages(reader: Reader, table: _Kept) -> AsyncIterator[list[Row]]:
+    rows = await reader.all(table.page(first=True))
+    while rows:
+        yield rows
+        rows = await reader.all(table.page(first=False), **table.after(rows[-1]))
+
+
+class _Lines:
+    """Writes lines and keeps their hash."""
+
+    def __init__(self, file: gzip.GzipFile) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+
+    def write(self, lines: bytes) -> None:
+        self._hash.update(lines)
+        self._file.write(lines)
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+
+# --- back in ----------------------------------------------------------------------------------------------------
+
+
+async def restore(location: DatabaseLocation, file: BinaryIO, *, clock: Clock) -> Restored:
+    """Put a backup into an empty store, as a whole or not at all, and bring it to the present schema.
+
+    The file, which must allow seeking, is checked to its end before the store is touched. No service may run on the
+    store. An empty store is one that nobody has written to; definitions of the standard tables do not count.
+
+    Raises:
+        DamagedBackup: the file is no whole, unaltered backup.
+        NewerBackup: a later version of the program made it.
+        StoreNotEmpty: the store holds something, or was opened by a later version than the backup's.
+        StoreUnavailable, CommitUnknown: nothing was changed, or all of it; run it again to learn which.
+    """
+    header = _check(file)
+    async with (
+        open_database(location, clock=clock, migrate_to=header.schema) as database,
+        database.transaction() as tx,
+    ):
+        await _clear(tx, header)
+        await _fill(tx, file, header)
+    async with open_database(location, clock=clock) as database:
+        return Restored(header.rows, await verify_feed(database))
+
+
+@dataclass(frozen=True)
+class _Header:
+    schema: int
+    rows: Mapping[str, int]
+
+
+def _check(file: BinaryIO) -> _Header:
+    """Read the file to its end and return its header."""
+    reading = _Reading(file)
+    for _table, _values in reading.rows():
+        pass
+    return reading.header
+
+
+class _Reading:
+    """One reading of a backup; that all was there and unaltered is known only at the end of `rows`."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        file.seek(0)
+        self._packed = gzip.GzipFile(fileobj=file, mode="rb")
+        self._hash = hashlib.sha256()
+        self.header = self._read_header()
+
+    def rows(self) -> Iterator[tuple[_Kept, list[Any]]]:
+        """Yield each row, and raise `DamagedBackup` in the end when they are not all the rows written."""
+        tables = {table.name: table for table in _TABLES if table.since <= self.header.schema}
+        counts = dict.fromkeys(tables, 0)
+        while True:
+            line = self._line()
+            content = _json(line)
+            if isinstance(content, dict):
+                self._check_trailer(content, counts)
+                return
+            table = tables.get(content[0]) if isinstance(content, list) and content else None
+            if table is None or len(content) != len(table.columns) + 1:
+                raise DamagedBackup("a line of the file is not a row of a backup")
+            self._hash.update(line)
+            counts[table.name] += 1
+            yield table, content[1:]
+
+    def _read_header(self) -> _Header:
+        line = self._line()
+        content = _json(line)
+        self._hash.update(line)
+        try:
+            if content["format"] != FORMAT:
+                raise DamagedBackup("the file is not a backup")
+            if content["version"] != VERSION:
+                raise NewerBackup(f"format version {content['version']!s:.20}", VERSION)
+            header = _Header(int(content["schema"]), dict(content["rows"]))
+        except (TypeError, KeyError, ValueError) as cause:
+            raise DamagedBackup("the file is not a backup") from cause
+        if header.schema > SCHEMA:
+            raise NewerBackup(f"schema version {header.schema}", SCHEMA)
+        return header
+
+    def _check_trailer(self, trailer: Mapping[str, Any], counts: Mapping[str, int]) -> None:
+        if trailer.get("sha256") != self._hash.hexdigest():
+            raise DamagedBackup("the file was altered: its lines do not have the hash at its end")
+        if not trailer.get("rows") == self.header.rows == counts:
+            raise DamagedBackup("the file does not hold as many rows as it says")
+        if self._read(1):
+            raise DamagedBackup("the file goes on after its end")
+
+    def _line(self) -> bytes:
+        line = self._read(LONGEST_LINE)
+        if not line.endswith(b"\n"):
+            raise DamagedBackup("the file ends too early")
+        return line
+
+    def _read(self, limit: int) -> bytes:
+        try:
+            return self._packed.readline(limit)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
+            raise DamagedBackup("the file is cut off, altered, or no backup") from cause
+
+
+def _json(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as cause:
+        raise DamagedBackup("a line of the file is not JSON") from cause
+
+
+async def _clear(tx: Transaction, header: _Header) -> None:
+    """Make sure that nobody has written to the store, and take out what a new one holds by itself."""
+    version = await _schema_version(tx)
+    if version != header.schema:
+        raise StoreNotEmpty(f"its schema version is {version}, the backup's {header.schema}")
+    await storage.lock_head(tx)  # keeps out whoever writes in spite of what was said
+    for table in _TABLES:
+        if table.since <= version and table.name not in _FILLED_WHEN_NEW and await _holds_rows(tx, table):
+            raise StoreNotEmpty(f"it holds rows of {table.name}")
+    standard = {table.id for table in STANDARD_TABLES}
+    if any(table.id not in standard for table in await storage.read_tables(tx)):
+        raise StoreNotEmpty("it holds tables that are not the standard ones")
+    for name in sorted(_FILLED_WHEN_NEW):
+        await tx.run(f"delete from {name}")
+
+
+async def _fill(tx: Transaction, file: BinaryIO, header: _Header) -> None:
+    waiting: list[dict[str, object]] = []
+    present: _Kept | None = None
+    for table, values in _Reading(file).rows():
+        if present is not None and (table is not present or len(waiting) == PAGE):
+            await tx.run_many(present.insert(), waiting)
+            waiting = []
+        present = table
+        waiting.append(table.decode(values))
+    if present is not None:
+        await tx.run_many(present.insert(), waiting)
+    if tx.dialect == "postgres" and header.schema >= 2:  # the version that brought the event log
+        await tx.all(_COUNT_EVENTS_ON)

@@ -1,0 +1,331 @@
+"""The pure decision what a batch of writes changes.
+
+Nothing here awaits or touches the store: `Draft` holds what was loaded, decides request after request in order, and
+ends up with what must be saved. A request takes effect whole or not at all.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airtable_connector.kernel.errors import ConnectorError
+from airtable_connector.kernel.ids import Ids, RecordId, TableId
+from airtable_connector.records.cache import Effect, Put, Remove
+from airtable_connector.records.errors import (
+    KeyReused,
+    KeyTaken,
+    LinkTargetMissing,
+    RecordChanged,
+    RecordNotFound,
+)
+from airtable_connector.records.feed import Action, Change, Entry, Head, seal
+from airtable_connector.records.preparing import AsSent, Prepared, Ready, link_targets, place_of
+from airtable_connector.records.requests import (
+    Actor,
+    Create,
+    Delete,
+    Effected,
+    LogEvent,
+    Repeatable,
+    StoredAnswer,
+    Update,
+    Upsert,
+    Written,
+    etag,
+)
+from airtable_connector.records.schema import Cell, Field, FieldType, Record, Surroundings, Table, read_cell
+
+
+@dataclass(slots=True)
+class _Layer:
+    """Changes on top of what was loaded, dropped whole when their request is refused."""
+
+    records: dict[str, Record | None] = field(default_factory=dict)
+    keys: dict[tuple[TableId, str], str | None] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    events: list[tuple[LogEvent, Actor]] = field(default_factory=list)
+    numbers: dict[TableId, int] = field(default_factory=dict)
+
+
+class Draft:
+    """Everything one transaction will change, decided request after request."""
+
+    def __init__(
+        self,
+        head: Head,
+        at: str,
+        loaded: Iterable[Record],
+        tables: Mapping[TableId, Table],
+        *,
+        ids: Ids,
+        first_numbers: Mapping[TableId, int],
+    ) -> None:
+        self.at = at
+        self._start = head
+        self._head = head
+        self._ids = ids
+        self._tables = tables
+        self._first_numbers = first_numbers
+        self._base = {record.id: record for record in loaded}
+        self._base_keys = {
+            (record.table, record.key): str(record.id) for record in self._base.values() if record.key is not None
+        }
+        self._linked_to = {linked.options["linkedTableId"] for table in tables.values() for linked in table.link_fields}
+        self._kept = _Layer()
+        self._open = _Layer()
+
+    @property
+    def head(self) -> Head:
+        """Where the feed will end."""
+        return self._head
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """What the feed gains."""
+        return self._kept.entries
+
+    @property
+    def events(self) -> Sequence[tuple[LogEvent, Actor]]:
+        """What the event log gains."""
+        return self._kept.events
+
+    def decide(self, actor: Actor, ready: Sequence[Ready]) -> tuple[Written, ...]:
+        """Decide one request; a refusal leaves the draft as it was.
+
+        Raises:
+            KeyTaken, RecordNotFound, RecordChanged, LinkTargetMissing, InvalidCell: the request is refused.
+        """
+        before = self._head
+        self._open = _Layer()
+        written: list[Written] = []
+        try:
+            for item in ready:
+                written.append(self._decide_one(actor, item))  # noqa: PERF401 - a refusal needs the count so far
+        except ConnectorError as refusal:
+            self._head = before
+            refusal.facts = {**refusal.facts, **place_of(len(written), ready)}
+            raise
+        self._kept.records.update(self._open.records)
+        self._kept.keys.update(self._open.keys)
+        self._kept.entries.extend(self._open.entries)
+        self._kept.events.extend(self._open.events)
+        self._kept.numbers.update(self._open.numbers)
+        return tuple(written)
+
+    def saved(self) -> tuple[list[Record], list[Record], list[Record]]:
+        """Return the records to insert, to update and to delete."""
+        inserts, updates, deletes = [], [], []
+        for record_id, record in self._kept.records.items():
+            old = self._base.get(RecordId(record_id))
+            if record is None:
+                deletes += [old] if old is not None else []
+            elif old is None:
+                inserts.append(record)
+            elif old.ordinal == record.ordinal:
+                updates.append(record)
+            else:
+                deletes.append(old)
+                inserts.append(record)
+        return inserts, updates, deletes
+
+    def effects(self) -> dict[TableId, list[Effect]]:
+        """Return what the shelves must show afterwards, by table."""
+        shown: dict[TableId, list[Effect]] = {}
+        for record_id, record in self._kept.records.items():
+            old = self._base.get(RecordId(record_id))
+            # it may have come back under its old id in another table
+            if old is not None and (record is None or record.table != old.table):
+                shown.setdefault(old.table, []).append(Remove(record_id))
+            if record is not None:
+                shown.setdefault(record.table, []).append(Put(record))
+        return shown
+
+    # one operation
+
+    def _decide_one(self, actor: Actor, item: Ready) -> Written:
+        if isinstance(item, LogEvent):
+            self._open.events.append((item, actor))
+            return Written(Effected.LOGGED)
+        match item.operation:
+            case Create():
+                return self._create(actor, item, item.operation)
+            case Upsert():
+                holder = self._holder(item.operation.table.id, str(item.key))
+                if holder is None:
+                    return self._create(actor, item, Create(item.operation.table, item.operation.fields))
+                return self._update(actor, item, self._record(holder))
+            case Update():
+                record = self._target(item.operation)
+                return self._update(actor, item, record)
+            case Delete():
+                return self._delete(actor, item.operation)
+
+    def _create(self, actor: Actor, item: Prepared, operation: Create) -> Written:
+        table = operation.table
+        record_id = operation.record or self._ids.record()
+        if operation.record is not None and self._find(record_id) is not None:
+            raise KeyTaken(table.name, "id", record_id, record_id)
+        cells = self._settled(table, item.cells, {})
+        cells.update(self._numbers(table))
+        key = table.key_of(cells)
+        self._claim_key(table, key, record_id)
+        created_at = operation.created_at or self.at
+        ordinal = self._head.ordinal + 1
+        self._head = Head(self._head.seq, self._head.hash, ordinal)
+        record = Record(ordinal, record_id, table.id, key, created_at, self.at, self._head.seq + 1, cells)
+        self._append(actor, record, Action.CREATE, None, cells)
+        self._open.records[record_id] = record
+        return Written(Effected.CREATED, table, record, item.warnings)
+
+    def _update(self, actor: Actor, item: Prepared, record: Record) -> Written:
+        table = item.operation.table
+        wanted = self._settled(table, item.cells, record.cells)
+        sent = {name: wanted.get(name) for name in item.cells}
+        before = {name: record.cells.get(name) for name in sent if record.cells.get(name) != sent[name]}
+        if not before:
+            return Written(Effected.UNCHANGED, table, record, item.warnings)
+        after = {name: sent[name] for name in before}
+        merged = {**record.cells, **after}
+        cells = {name: cell for name, cell in merged.items() if cell is not None}
+        key = table.key_of(cells)
+        if key != record.key:
+            self._claim_key(table, key, record.id)
+            if record.key is not None:
+                self._open.keys[table.id, record.key] = None
+        changed = dataclasses.replace(record, key=key, modified_at=self.at, changed=self._head.seq + 1, cells=cells)
+        self._append(actor, changed, Action.UPDATE, before, after)
+        self._open.records[record.id] = changed
+        return Written(Effected.UPDATED, table, changed, item.warnings)
+
+    def _delete(self, actor: Actor, operation: Delete) -> Written:
+        record = self._target(operation)
+        self._empty_links(actor, record)
+        self._append(actor, record, Action.DELETE, record.cells, None)
+        self._open.records[record.id] = None
+        if record.key is not None:
+            self._open.keys[record.table, record.key] = None
+        return Written(Effected.DELETED, operation.table, record)
+
+    def _empty_links(self, actor: Actor, gone: Record) -> None:
+        if gone.table not in self._linked_to:
+            return
+        for record in self._all_records():
+            table = self._tables[record.table]
+            for linked in table.link_fields:
+                targets = link_targets(record.cells.get(linked.id))
+                if gone.id in targets and record.id != gone.id:
+                    left = [target for target in targets if target != gone.id]
+                    item = Prepared(Update(table, record.id, {}), {linked.id: left or None}, None, ())
+                    self._update(actor, item, self._record(record.id))
+
+    # what the draft knows
+
+    def _all_records(self) -> list[Record]:
+        merged: dict[str, Record | None] = {**self._base, **self._kept.records, **self._open.records}  # type: ignore[dict-item]
+        return [record for record in merged.values() if record is not None]
+
+    def _find(self, record_id: str) -> Record | None:
+        for layer in (self._open.records, self._kept.records):
+            if record_id in layer:
+                return layer[record_id]
+        return self._base.get(RecordId(record_id))
+
+    def _record(self, record_id: str) -> Record:
+        record = self._find(record_id)
+        if record is None:
+            raise LookupError("a key names a record that was not loaded")
+        return record
+
+    def _holder(self, table: TableId, key: str) -> str | None:
+        for layer in (self._open.keys, self._kept.keys):
+            if (table, key) in layer:
+                return layer[table, key]
+        return self._base_keys.get((table, key))
+
+    def _target(self, operation: Update | Delete) -> Record:
+        table, target = operation.table, operation.target
+        record = self._find(target)
+        if record is None or record.table != table.id:
+            holder = self._holder(table.id, target)
+            record = None if holder is None else self._find(holder)
+        if record is None:
+            raise RecordNotFound(table.name, target)
+        if operation.expected is not None:
+            current = etag(table.encode(record))
+            if operation.expected not in ("*", current):
+                raise RecordChanged(target, current)
+        return record
+
+    def _claim_key(self, table: Table, key: str | None, record_id: str) -> None:
+        if key is None:
+            return
+        holder = self._holder(table.id, key)
+        if holder is not None and holder != record_id:
+            known = table.key_field
+            raise KeyTaken(table.name, known.name if known else "", key, holder)
+        self._open.keys[table.id, key] = record_id
+
+    def _settled(self, table: Table, cells: Mapping[str, Cell | None], held: Mapping[str, Cell]) -> dict[str, Cell]:
+        """Finish the cells that depend on the store: attachments keep what they hold, links must exist."""
+        if not table.depends_on_store:
+            return {name: cell for name, cell in cells.items() if cell is not None}
+        settled: dict[str, Cell] = {}
+        for name, cell in cells.items():
+            known = table.by_id[name]
+            value: Any = cell
+            if isinstance(value, AsSent):
+                holds = {item["id"]: item for item in held.get(name, []) if isinstance(item, dict)}  # type: ignore[union-attr]
+                value = read_cell(known, value.value, Surroundings(self._ids, holds))
+            if value is None:
+                continue
+            if known.type is FieldType.MULTIPLE_RECORD_LINKS:
+                self._check_links(known, value, held.get(name))
+            settled[name] = value
+        return settled
+
+    def _check_links(self, known: Field, targets: list[str], held: object) -> None:
+        for target in targets:
+            if target in link_targets(held):
+                continue
+            record = self._find(target)
+            if record is None or record.table != known.options["linkedTableId"]:
+                raise LinkTargetMissing(known.name, target)
+
+    def _numbers(self, table: Table) -> dict[str, Cell]:
+        if not table.numbered:
+            return {}
+        numbered = [known for known in table.fields if known.type is FieldType.AUTO_NUMBER]
+        number = self._open.numbers.get(
+            table.id, self._kept.numbers.get(table.id, self._first_numbers.get(table.id, 1))
+        )
+        self._open.numbers[table.id] = number + 1
+        return {known.id: number for known in numbered}
+
+    def _append(
+        self,
+        actor: Actor,
+        record: Record,
+        action: Action,
+        before: Mapping[str, Cell | None] | None,
+        after: Mapping[str, Cell | None] | None,
+    ) -> None:
+        seq = self._head.seq + 1
+        change = Change(seq, self.at, record.table, record.id, action, actor.droplet, actor.cause, before, after)
+        entry = seal(change, self._head.hash)
+        self._head = Head(seq, entry.hash, self._head.ordinal)
+        self._open.entries.append(entry)
+
+
+def recognise(kept: tuple[bytes, StoredAnswer] | None, repeatable: Repeatable) -> StoredAnswer | None:
+    """Return the kept answer when this is the very same request, None when there is none.
+
+    Raises:
+        KeyReused: the key came with another request before.
+    """
+    if kept is None:
+        return None
+    fingerprint, answer = kept
+    if fingerprint != repeatable.fingerprint:
+        raise KeyReused
+    return answer

@@ -1,0 +1,24 @@
+"""The two forms of a file of records, and what their readers and writers agree on."""
+
+from enum import StrEnum
+
+from airtable_connector.records.schema import FieldType
+
+FORMAT = "airtable-connector.export"
+"""What the header line of a JSON Lines file calls itself."""
+
+VERSION = 1
+"""Version of the JSON Lines form; readers refuse later ones."""
+
+RECORD_COLUMNS = ("id", "createdTime")
+"""The leading columns of a CSV file that are no fields. Either may be missing; elsewhere these names mean fields."""
+
+LIST_TYPES = frozenset({FieldType.MULTIPLE_SELECTS, FieldType.MULTIPLE_RECORD_LINKS, FieldType.MULTIPLE_ATTACHMENTS})
+"""Types whose cells are lists, written as JSON text into one CSV cell."""
+
+
+class Form(StrEnum):
+    """How records are written into a file."""
+
+    JSON_LINES = "jsonl"
+    CSV = "csv"

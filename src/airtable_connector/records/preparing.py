@@ -1,0 +1,149 @@
+"""What a write can be told before the store is asked, and what the decision about it must know."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from airtable_connector.kernel.errors import ConnectorError
+from airtable_connector.kernel.ids import Ids, TableId, looks_like_record_id
+from airtable_connector.records.errors import InvalidCell, KeyMissing
+from airtable_connector.records.requests import Create, Delete, LogEvent, Operation, Update, Upsert
+from airtable_connector.records.schema import Cell, Field, FieldType, Record, Surroundings, Table, read_cell
+
+LONGEST_KEY = 255
+"""Characters of a key; PostgreSQL's index takes no entry beyond some 2,700 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An operation whose cells were read; what is left depends on the store."""
+
+    operation: Create | Update | Upsert | Delete
+    cells: Mapping[str, Cell | None]
+    key: str | None
+    warnings: tuple[str, ...]
+
+
+Ready: TypeAlias = Prepared | LogEvent
+
+
+@dataclass(slots=True)
+class Needs:
+    """What must be loaded before the decision."""
+
+    ids: set[str] = field(default_factory=set)
+    keys: dict[TableId, set[str]] = field(default_factory=dict)
+
+
+def prepare_all(operations: Sequence[Operation], ids: Ids) -> list[Ready]:
+    """Check a request's operations one by one; a refusal of one among many says which (``index``)."""
+    ready: list[Ready] = []
+    for operation in operations:
+        try:
+            ready.append(prepare(operation, ids))
+        except ConnectorError as refusal:
+            refusal.facts = {**refusal.facts, **place_of(len(ready), operations)}
+            raise
+    return ready
+
+
+def place_of(index: int, among: Sequence[object]) -> dict[str, object]:
+    """Name the refused operation by its place, when there are several."""
+    return {"index": index} if len(among) > 1 else {}
+
+
+def prepare(operation: Operation, ids: Ids) -> Ready:
+    """Check an operation as far as that is possible without the store.
+
+    Raises:
+        UnknownField, InvalidCell, UnknownChoice: the operation is wrong whatever the store holds.
+    """
+    if isinstance(operation, LogEvent):
+        return operation
+    if isinstance(operation, Delete):
+        return Prepared(operation, {}, None, ())
+    table, warnings = operation.table, []
+    cells: dict[str, Cell | None] = {}
+    around = Surroundings(ids, {})
+    for name, value in operation.fields.items():
+        known = table.field(name)
+        if known.computed:
+            warnings.append(f"{known.name} is computed ({known.type}); the value sent was left out")
+        elif known.type is FieldType.MULTIPLE_ATTACHMENTS and value:
+            # which attachments the cell holds already is known only with the record
+            cells[known.id] = AsSent(value)  # type: ignore[assignment]
+        else:
+            cells[known.id] = read_cell(known, value, around)
+    key = cells.get(table.key) if table.key is not None else None
+    if table.key_field is not None and isinstance(key, str) and len(key) > LONGEST_KEY:
+        raise InvalidCell(
+            table.key_field.name, f"{len(key)} characters", allowed=f"at most {LONGEST_KEY}, being the table's key"
+        )
+    if isinstance(operation, Upsert) and key is None:
+        raise KeyMissing(table.name, table.key_field.name if table.key_field else None)
+    return Prepared(operation, cells, None if key is None else str(key), tuple(warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class AsSent:
+    """Attachments as the caller sent them, to be read once the record is known."""
+
+    value: object
+
+
+def needs(ready: Iterable[Ready]) -> Needs:
+    """Say which records the decision about these operations must know."""
+    wanted = Needs()
+    for item in ready:
+        if isinstance(item, LogEvent):
+            continue
+        operation = item.operation
+        if item.key is not None:
+            wanted.keys.setdefault(operation.table.id, set()).add(item.key)
+        if isinstance(operation, Update | Delete):
+            _need_target(operation, wanted)
+        if isinstance(operation, Create) and operation.record is not None:
+            wanted.ids.add(operation.record)
+        for linked in operation.table.link_fields:
+            wanted.ids.update(link_targets(item.cells.get(linked.id)))
+    return wanted
+
+
+def _need_target(operation: Update | Delete, wanted: Needs) -> None:
+    if looks_like_record_id(operation.target):
+        wanted.ids.add(operation.target)
+    # a key may look like a record id
+    if operation.table.key is not None:
+        wanted.keys.setdefault(operation.table.id, set()).add(operation.target)
+
+
+def links_to_empty(
+    ready: Sequence[Ready], loaded: Iterable[Record], tables: Iterable[Table]
+) -> list[tuple[Table, Field, set[str]]]:
+    """Say which link fields may hold records that are about to be deleted, and which records those are."""
+    targets = {
+        (item.operation.table.id, item.operation.target)
+        for item in ready
+        if isinstance(item, Prepared) and isinstance(item.operation, Delete)
+    }
+    # a deleted key may be one that a record is only now given; any that was loaded may be that record
+    moved = {
+        item.operation.table.id
+        for item in ready
+        if isinstance(item, Prepared) and item.key is not None and (item.operation.table.id, item.key) in targets
+    }
+    doomed: dict[str, set[str]] = {}
+    for record in loaded if targets else ():
+        if record.table in moved or (record.table, record.id) in targets or (record.table, record.key) in targets:
+            doomed.setdefault(record.table, set()).add(record.id)
+    return [
+        (table, linked, doomed[linked.options["linkedTableId"]])
+        for table in (tables if doomed else ())
+        for linked in table.link_fields
+        if linked.options["linkedTableId"] in doomed
+    ]
+
+
+def link_targets(cell: object) -> list[str]:
+    """List the record ids in a link cell."""
+    return [str(item) for item in cell] if isinstance(cell, list) else []

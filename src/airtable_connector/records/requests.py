@@ -1,0 +1,155 @@
+"""What a write asks for and what comes of it, as data."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from airtable_connector.kernel.ids import RecordId
+from airtable_connector.records.schema import Record, Table
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """An HTTP answer kept for repetitions of its request."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks, and why: the droplet's number and the trace id of its request."""
+
+    droplet: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Add a record with these cells, by field name or id.
+
+    ``record`` and ``created_at`` are given only when a record is brought from another base.
+    """
+
+    table: Table
+    fields: Mapping[str, object]
+    record: RecordId | None = None
+    created_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Change only the cells named. ``target`` is a record id or key; ``expected`` an ETag that must still hold."""
+
+    table: Table
+    target: str
+    fields: Mapping[str, object]
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """Change the record that has this key, or add one."""
+
+    table: Table
+    fields: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a record; links to it are emptied."""
+
+    table: Table
+    target: str
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """Keep what a peer told us in the event log."""
+
+    kind: str
+    payload: object
+
+
+Operation: TypeAlias = Create | Update | Upsert | Delete | LogEvent
+
+
+class Effected(StrEnum):
+    """What an operation turned out to do."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    DELETED = "deleted"
+    LOGGED = "logged"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The outcome of one operation: the record as it is now (or was, when deleted), and what was left out."""
+
+    effect: Effected
+    table: Table | None = None
+    record: Record | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Repeatable:
+    """Makes a repeated request the same request: the answer is kept with the write, in one transaction."""
+
+    key: str
+    fingerprint: bytes
+    answer: Callable[["Done"], StoredAnswer]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    """Operations that take effect together or not at all."""
+
+    actor: Actor
+    operations: tuple[Operation, ...]
+    repeatable: Repeatable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The request took effect now. ``seq`` is the feed position that shows it.
+
+    ``answer`` is what was kept for repetitions, so that the first caller is given the very same bytes.
+    """
+
+    written: tuple[Written, ...]
+    seq: int
+    answer: StoredAnswer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The request took effect before; this is the answer that was given then."""
+
+    answer: StoredAnswer
+
+
+Outcome: TypeAlias = Done | Replayed
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An entry of the event log: what a peer told us, as it came."""
+
+    seq: int
+    at: str
+    kind: str
+    actor: int
+    cause: str
+    payload: Any
+
+
+def etag(blob: bytes) -> str:
+    """Name the state of a record by its JSON; equal states have equal names, in every replica."""
+    return f'"{hashlib.blake2b(blob, digest_size=12).hexdigest()}"'

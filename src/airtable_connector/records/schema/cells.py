@@ -1,0 +1,258 @@
+"""From a JSON value to a cell and back: what each field type accepts, and the one form in which it is kept.
+
+An empty cell is None here and absent in the store (Airtable omits empty cells: None, "", [] and false). What is
+accepted follows Airtable's Web API without ``typecast``; where Airtable is silent the stricter reading was taken.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+from airtable_connector.kernel.clock import iso
+from airtable_connector.kernel.ids import Ids, looks_like_record_id
+from airtable_connector.kernel.jsonvalues import describe
+from airtable_connector.records.errors import InvalidCell, UnknownChoice
+from airtable_connector.records.schema.fields import Field, FieldType
+
+Cell: TypeAlias = str | int | float | bool | list[Any]
+"""A cell as it is kept: JSON, in one form per type."""
+
+LONGEST_TEXT = 100_000
+"""Characters in a text cell (Airtable's limit for long text)."""
+
+MOST_ITEMS = 1_000
+"""Links, choices or attachments in one cell."""
+
+EXACT_INTEGERS = 2**53
+"""Beyond this a JSON number is not exact in most readers, so whole numbers are rounded as floats are."""
+
+WHOLE_NUMBERS = range(-(2**63), 2**64)
+"""Whole numbers that our JSON reader reads as such; PostgreSQL's JSONB writes all of them without an exponent."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+LONGEST_NUMBER = 400
+"""Characters in a number that is spelled out; the longest one that a float writes has some 340."""
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_URL = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a cell's reading may depend on besides the value."""
+
+    ids: Ids
+    attachments: Mapping[str, Mapping[str, Any]]
+    """The attachments that the cell holds already, by id."""
+
+
+def read_cell(field: Field, value: object, around: Surroundings) -> Cell | None:
+    """Turn a JSON value into the field's cell; None means an empty cell.
+
+    Raises:
+        InvalidCell: the value does not fit the field's type.
+        UnknownChoice: a select field has no such choice.
+    """
+    if value is None or value in ("", []):
+        return None
+    return _READERS[field.type](field, value, around)
+
+
+def read_text(field: Field, text: str) -> Cell | None:
+    """Turn a text (a query parameter, a CSV cell) into the field's cell.
+
+    Raises:
+        InvalidCell: the text does not spell a value of the field's type.
+        UnknownChoice: a select field has no such choice.
+    """
+    if text == "":
+        return None
+    match field.type:
+        case FieldType.NUMBER | FieldType.PERCENT | FieldType.CURRENCY | FieldType.RATING | FieldType.DURATION:
+            return _number(field, _spelled_number(field, text))
+        case FieldType.AUTO_NUMBER:
+            return _number(field, _spelled_number(field, text))
+        case FieldType.CHECKBOX:
+            return _spelled_checkbox(field, text)
+        case FieldType.CREATED_TIME | FieldType.LAST_MODIFIED_TIME:
+            return _moment(field, text, None)
+        case FieldType.MULTIPLE_SELECTS:
+            return _choices(field, [text], None)
+        case FieldType.MULTIPLE_RECORD_LINKS:
+            return _links(field, [text], None)
+        case _:
+            return _READERS[field.type](field, text, None)
+
+
+def storable(text: str) -> bool:
+    """Tell whether both stores can hold a text: PostgreSQL takes no NUL, and neither takes half of a character."""
+    return "\x00" not in text and (text.isascii() or not _SURROGATE.search(text))
+
+
+def _text(field: Field, value: object, _around: Surroundings | None) -> str:
+    if not isinstance(value, str):
+        raise InvalidCell(field.name, describe(value), allowed="a text")
+    if len(value) > LONGEST_TEXT:
+        raise InvalidCell(field.name, f"{len(value)} characters", allowed=f"at most {LONGEST_TEXT} characters")
+    if not storable(value):
+        raise InvalidCell(
+            field.name,
+            "a text with NUL characters or halves of characters",
+            allowed="a text without NUL characters and lone surrogates",
+        )
+    return value
+
+
+def _number(field: Field, value: object, _around: Surroundings | None = None) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidCell(field.name, describe(value), allowed="a number")
+    if isinstance(value, int):
+        if abs(value) <= EXACT_INTEGERS:
+            return value
+        try:
+            value = float(value)
+        except OverflowError:
+            value = math.inf
+    if not math.isfinite(value):
+        raise InvalidCell(field.name, "a number that is not finite", allowed="a finite number")
+    # one form per number, or the same state would have two names (ETag) in different replicas
+    return int(value) if value.is_integer() and int(value) in WHOLE_NUMBERS else value
+
+
+def _rating(field: Field, value: object, _around: Surroundings | None) -> int | None:
+    top = int(field.options.get("max", 5))
+    number = _number(field, value)
+    if not isinstance(number, int) or not 0 <= number <= top:
+        raise InvalidCell(field.name, f"{number}", allowed=f"a whole number from 1 to {top}; 0 empties the cell")
+    return number or None
+
+
+def _checkbox(field: Field, value: object, _around: Surroundings | None) -> bool | None:
+    if not isinstance(value, bool):
+        raise InvalidCell(field.name, describe(value), allowed="true or false")
+    return value or None
+
+
+def _choice(field: Field, value: object, _around: Surroundings | None) -> str:
+    if not isinstance(value, str):
+        raise InvalidCell(field.name, describe(value), allowed=", ".join(field.choices[:20]))
+    if value not in field.choices:
+        raise UnknownChoice(field.name, value, field.choices)
+    return value
+
+
+def _choices(field: Field, value: object, _around: Surroundings | None) -> list[str]:
+    items = _items(field, value, "a list of choices")
+    return list(dict.fromkeys(_choice(field, item, None) for item in items))
+
+
+def _date(field: Field, value: object, _around: Surroundings | None) -> str:
+    allowed = "a date as YYYY-MM-DD"
+    if not isinstance(value, str):
+        raise InvalidCell(field.name, describe(value), allowed=allowed)
+    if not _DATE.fullmatch(value):
+        raise InvalidCell(field.name, "this text", allowed=allowed)
+    try:
+        date.fromisoformat(value)
+    except ValueError as cause:
+        raise InvalidCell(field.name, "a day that is in no calendar", allowed=allowed) from cause
+    return value
+
+
+def _moment(field: Field, value: object, _around: Surroundings | None) -> str:
+    allowed = "a moment as ISO 8601 (2026-01-31T12:00:00Z), or milliseconds since 1970"
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return iso(datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=value))
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            return iso(moment.replace(tzinfo=_zone(field)) if moment.tzinfo is None else moment)
+    except (ValueError, OverflowError) as cause:
+        raise InvalidCell(field.name, "this value", allowed=allowed) from cause
+    raise InvalidCell(field.name, describe(value), allowed=allowed)
+
+
+def _zone(field: Field) -> ZoneInfo:
+    name = field.options.get("timeZone", "utc")
+    return ZoneInfo("UTC" if name in {"utc", "client"} else name)
+
+
+def _links(field: Field, value: object, _around: Surroundings | None) -> list[str]:
+    items = _items(field, value, "a list of record ids")
+    for item in items:
+        if not isinstance(item, str) or not looks_like_record_id(item):
+            raise InvalidCell(field.name, "an item that is no record id", allowed="a list of record ids (rec…)")
+    return list(dict.fromkeys(str(item) for item in items))
+
+
+def _attachments(field: Field, value: object, around: Surroundings | None) -> list[dict[str, Any]] | None:
+    items = _items(field, value, "a list of attachments")
+    if around is None:
+        raise InvalidCell(field.name, "a text", allowed="a list of attachments")
+    return [_attachment(field, item, around) for item in items]
+
+
+def _attachment(field: Field, item: object, around: Surroundings) -> dict[str, Any]:
+    allowed = '{"url": "https://…", "filename"?: "…"} for a new one, {"id": "att…"} for one the cell holds'
+    if not isinstance(item, Mapping):
+        raise InvalidCell(field.name, describe(item), allowed=allowed)
+    held = around.attachments.get(str(item.get("id", "")))
+    if held is not None:
+        return dict(held)
+    url = item.get("url")
+    if "id" in item or not isinstance(url, str) or len(url) > 2_000 or not _URL.fullmatch(url):
+        raise InvalidCell(field.name, "this attachment", allowed=allowed)
+    _text(field, url, None)
+    filename = item.get("filename") or url.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
+    return {"id": around.ids.mint("att"), "url": url, "filename": _text(field, filename, None)[:255]}
+
+
+def _items(field: Field, value: object, allowed: str) -> Sequence[object]:
+    if not isinstance(value, list):
+        raise InvalidCell(field.name, describe(value), allowed=allowed)
+    if len(value) > MOST_ITEMS:
+        raise InvalidCell(field.name, f"{len(value)} items", allowed=f"at most {MOST_ITEMS} items")
+    return value
+
+
+def _spelled_number(field: Field, text: str) -> float:
+    # float() alone would also take other scripts' digits, spaces and underscores
+    if len(text) > LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        raise InvalidCell(field.name, "this text", allowed="a number")
+    return float(text)
+
+
+def _spelled_checkbox(field: Field, text: str) -> bool | None:
+    match text.casefold():
+        case "true" | "1" | "yes" | "checked":
+            return True
+        case "false" | "0" | "no":
+            return None
+        case _:
+            raise InvalidCell(field.name, "this text", allowed="true or false")
+
+
+_READERS: Mapping[FieldType, Callable[[Field, object, Any], Cell | None]] = {
+    FieldType.SINGLE_LINE_TEXT: _text,
+    FieldType.MULTILINE_TEXT: _text,
+    FieldType.URL: _text,
+    FieldType.EMAIL: _text,
+    FieldType.PHONE_NUMBER: _text,
+    FieldType.NUMBER: _number,
+    FieldType.PERCENT: _number,
+    FieldType.CURRENCY: _number,
+    FieldType.RATING: _rating,
+    FieldType.DURATION: _number,
+    FieldType.CHECKBOX: _checkbox,
+    FieldType.SINGLE_SELECT: _choice,
+    FieldType.MULTIPLE_SELECTS: _choices,
+    FieldType.DATE: _date,
+    FieldType.DATE_TIME: _moment,
+    FieldType.MULTIPLE_RECORD_LINKS: _links,
+    FieldType.MULTIPLE_ATTACHMENTS: _attachments,
+}

@@ -1,0 +1,107 @@
+"""A field: a name, a type of Airtable's, and what the type needs to know."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from airtable_connector.kernel.ids import ALPHABET, ID_TAIL, FieldId
+from airtable_connector.records.errors import InvalidSchema
+
+
+class FieldType(StrEnum):
+    """The field types that the store keeps, under Airtable's names (Web API, "Field types and cell values")."""
+
+    SINGLE_LINE_TEXT = "singleLineText"
+    MULTILINE_TEXT = "multilineText"
+    URL = "url"
+    EMAIL = "email"
+    PHONE_NUMBER = "phoneNumber"
+    NUMBER = "number"
+    PERCENT = "percent"
+    CURRENCY = "currency"
+    RATING = "rating"
+    DURATION = "duration"
+    CHECKBOX = "checkbox"
+    SINGLE_SELECT = "singleSelect"
+    MULTIPLE_SELECTS = "multipleSelects"
+    DATE = "date"
+    DATE_TIME = "dateTime"
+    CREATED_TIME = "createdTime"
+    LAST_MODIFIED_TIME = "lastModifiedTime"
+    AUTO_NUMBER = "autoNumber"
+    MULTIPLE_RECORD_LINKS = "multipleRecordLinks"
+    MULTIPLE_ATTACHMENTS = "multipleAttachments"
+
+
+TEXT_TYPES = frozenset(
+    {
+        FieldType.SINGLE_LINE_TEXT,
+        FieldType.MULTILINE_TEXT,
+        FieldType.URL,
+        FieldType.EMAIL,
+        FieldType.PHONE_NUMBER,
+    }
+)
+NUMBER_TYPES = frozenset(
+    {FieldType.NUMBER, FieldType.PERCENT, FieldType.CURRENCY, FieldType.RATING, FieldType.DURATION}
+)
+COMPUTED_TYPES = frozenset({FieldType.CREATED_TIME, FieldType.LAST_MODIFIED_TIME, FieldType.AUTO_NUMBER})
+"""Types whose cells the store makes itself. Formula, rollup, lookup and count join here with the formula language."""
+
+RECORD_FACTS = frozenset({FieldType.CREATED_TIME, FieldType.LAST_MODIFIED_TIME})
+"""Computed types that read the record's own columns; they have no cell of their own."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of a table.
+
+    ``options`` are Airtable's: ``choices`` for selects, ``precision`` for numbers, ``max`` for ratings,
+    ``linkedTableId`` for links, ``timeZone`` for moments.
+    """
+
+    id: FieldId
+    name: str
+    type: FieldType
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.name or len(self.name) > 255:
+            raise InvalidSchema("a field's name has 1 to 255 characters", field=self.name[:80])
+        if self.type in {FieldType.SINGLE_SELECT, FieldType.MULTIPLE_SELECTS} and not self.choices:
+            raise InvalidSchema(f"{self.name} is a select field without choices", field=self.name)
+        if self.type is FieldType.MULTIPLE_RECORD_LINKS and not isinstance(self.options.get("linkedTableId"), str):
+            raise InvalidSchema(f"{self.name} is a link field without linkedTableId", field=self.name)
+
+    @cached_property
+    def computed(self) -> bool:
+        """Whether the store makes the cell, so that a caller's value is left out."""
+        return self.type in COMPUTED_TYPES
+
+    @cached_property
+    def choices(self) -> tuple[str, ...]:
+        """The names of a select field's choices, in their order."""
+        return tuple(choice["name"] for choice in self.options.get("choices", ()))
+
+    def definition(self) -> dict[str, Any]:
+        """Describe the field in the form of Airtable's Meta API."""
+        shown: dict[str, Any] = {"id": self.id, "name": self.name, "type": str(self.type)}
+        if self.options:
+            shown["options"] = dict(self.options)
+        return shown
+
+
+def stable_id(prefix: str, *names: str) -> str:
+    """Derive an id from names, so that the standard tables have the same ids in every base.
+
+    Exports, imports and clients that remember field ids then work between bases.
+    """
+    number = int.from_bytes(hashlib.sha256("\x1f".join(names).encode()).digest(), "big")
+    tail = []
+    for _ in range(ID_TAIL):
+        number, digit = divmod(number, 62)
+        tail.append(ALPHABET[digit])
+    return prefix + "".join(tail)

@@ -1,0 +1,76 @@
+"""The record store's SQL: literal text beside its only caller, for SQLite and PostgreSQL.
+
+Nobody here commits: a caller opens the transaction or the snapshot and hands it in.
+"""
+
+from airtable_connector.records.storage.answers import (
+    events_before,
+    forget_answers,
+    keep_answer,
+    kept_answer,
+    log_event,
+)
+from airtable_connector.records.storage.base import (
+    add_table,
+    lock_head,
+    move_head,
+    read_head,
+    read_tables,
+    take_numbers,
+    touch_head,
+)
+from airtable_connector.records.storage.entries import (
+    append_entries,
+    drop_content,
+    entries_after,
+    entries_of_record,
+    entries_of_table,
+    entries_to_verify,
+)
+from airtable_connector.records.storage.questions import (
+    find,
+)
+from airtable_connector.records.storage.records import (
+    count_records,
+    delete_records,
+    insert_records,
+    records_after,
+    records_by_id,
+    records_by_key,
+    records_referring,
+    update_records,
+)
+from airtable_connector.records.storage.rows import (
+    record_from,
+)
+
+__all__ = [
+    "add_table",
+    "append_entries",
+    "count_records",
+    "delete_records",
+    "drop_content",
+    "entries_after",
+    "entries_of_record",
+    "entries_of_table",
+    "entries_to_verify",
+    "events_before",
+    "find",
+    "forget_answers",
+    "insert_records",
+    "keep_answer",
+    "kept_answer",
+    "lock_head",
+    "log_event",
+    "move_head",
+    "read_head",
+    "read_tables",
+    "record_from",
+    "records_after",
+    "records_by_id",
+    "records_by_key",
+    "records_referring",
+    "take_numbers",
+    "touch_head",
+    "update_records",
+]

@@ -1,0 +1,68 @@
+"""The base's head and tables: where the feed ends, which tables there are, the numbers given out."""
+
+import orjson
+
+from airtable_connector.database import Reader, Row, Sql, Transaction
+from airtable_connector.kernel.ids import TableId
+from airtable_connector.records.feed import Head
+from airtable_connector.records.schema import Table, table_from_definition
+
+_HEAD = "select seq, hash, ordinal from chain where id = 1"
+# a replica that commits later must see this one's head, so the row is locked where a row can be locked
+_LOCK_HEAD = Sql(_HEAD, _HEAD + " for update")
+_MOVE_HEAD = "update chain set seq = :seq, hash = :hash, ordinal = :ordinal where id = 1"
+_NOTIFY = "select pg_notify('connector_feed', '')"
+
+
+async def read_head(reader: Reader) -> Head:
+    """Read where the feed ends."""
+    return _head(await reader.one(_HEAD))
+
+
+async def lock_head(tx: Transaction) -> Head:
+    """Read where the feed ends, and keep other writers from moving it until this transaction ends."""
+    return _head(await tx.one(_LOCK_HEAD))
+
+
+async def move_head(tx: Transaction, head: Head) -> None:
+    """Record the feed's new end, and wake other processes that follow it once this transaction commits."""
+    await tx.run(_MOVE_HEAD, seq=head.seq, hash=head.hash, ordinal=head.ordinal)
+    if tx.dialect == "postgres":
+        await tx.one(_NOTIFY)
+
+
+async def touch_head(tx: Transaction) -> None:
+    """Write without changing anything, to learn whether writing works."""
+    await tx.run("update chain set seq = seq where id = 1")
+
+
+def _head(row: Row | None) -> Head:
+    if row is None:
+        raise LookupError("the chain has no head; the database was not migrated")
+    return Head(row[0], bytes(row[1]), row[2])
+
+
+async def read_tables(reader: Reader) -> tuple[Table, ...]:
+    """Read the base's tables in their order."""
+    rows = await reader.all("select definition from tables order by position")
+    return tuple(table_from_definition(orjson.loads(row[0])) for row in rows)
+
+
+async def add_table(tx: Transaction, table: Table, position: int) -> None:
+    """Add a table's definition."""
+    await tx.run(
+        "insert into tables (id, position, definition) values (:id, :position, :definition)",
+        id=table.id,
+        position=position,
+        definition=orjson.dumps(table.definition()).decode(),
+    )
+
+
+async def take_numbers(tx: Transaction, table: TableId, count: int) -> int:
+    """Take ``count`` autonumbers of a table; return the first."""
+    row = await tx.one(
+        "update tables set last_number = last_number + :count where id = :id returning last_number",
+        count=count,
+        id=table,
+    )
+    return int(row[0]) - count + 1 if row else 1

@@ -1,0 +1,98 @@
+"""Records: read by id, key or place; added, changed, removed."""
+
+# ruff: noqa: S608 - every statement is put together from literal texts of this room; values go in as parameters
+
+from collections.abc import Iterable, Sequence
+
+import orjson
+
+from airtable_connector.database import Reader, Sql, Transaction
+from airtable_connector.kernel.ids import TableId
+from airtable_connector.records.schema import Field, Record, storable
+from airtable_connector.records.storage.rows import ID_LIST, record_from, select_records
+
+_BY_IDS = select_records(f"where id in {ID_LIST[0]}", f"where id in {ID_LIST[1]}")
+_BY_KEYS = select_records(
+    f"where table_id = :table and key in {ID_LIST[0]}", f"where table_id = :table and key in {ID_LIST[1]}"
+)
+_AFTER = select_records("where table_id = :table and ordinal > :after order by ordinal limit :count")
+_REFERRING = select_records(
+    "where table_id = :table and exists"
+    f" (select 1 from json_each(cells, '$.' || :field) where json_each.value in {ID_LIST[0]})",
+    f"where table_id = :table and exists (select 1 from jsonb_array_elements_text(cells -> :field) target"
+    f" where target in {ID_LIST[1]})",
+)
+_INSERT = Sql(
+    "insert into records (ordinal, id, table_id, key, created_at, modified_at, changed, cells)"
+    " values (:ordinal, :id, :table, :key, :created_at, :modified_at, :changed, jsonb(:cells))",
+    "insert into records (ordinal, id, table_id, key, created_at, modified_at, changed, cells)"
+    " values (:ordinal, :id, :table, :key, :created_at, :modified_at, :changed, cast(:cells as jsonb))",
+)
+_UPDATE = Sql(
+    "update records set key = :key, modified_at = :modified_at, changed = :changed, cells = jsonb(:cells)"
+    " where ordinal = :ordinal",
+    "update records set key = :key, modified_at = :modified_at, changed = :changed, cells = cast(:cells as jsonb)"
+    " where ordinal = :ordinal",
+)
+_DELETE = "delete from records where ordinal = :ordinal"
+_COUNT = "select count(*) from records where table_id = :table"
+
+
+async def records_by_id(reader: Reader, ids: Iterable[str]) -> list[Record]:
+    """Read records of any table by id; unknown ids are left out."""
+    wanted = orjson.dumps(list(ids)).decode()
+    return [record_from(row) for row in await reader.all(_BY_IDS, ids=wanted)]
+
+
+async def records_by_key(reader: Reader, table: TableId, keys: Iterable[str]) -> list[Record]:
+    """Read a table's records by key; unknown keys are left out."""
+    # what no cell can hold PostgreSQL refuses even to look for
+    wanted = orjson.dumps([key for key in keys if storable(key)]).decode()
+    return [record_from(row) for row in await reader.all(_BY_KEYS, table=table, ids=wanted)]
+
+
+async def records_after(reader: Reader, table: TableId, after: int, count: int) -> list[Record]:
+    """Read up to ``count`` records in the order of creation, beyond the ordinal ``after``."""
+    return [record_from(row) for row in await reader.all(_AFTER, table=table, after=after, count=count)]
+
+
+async def records_referring(reader: Reader, table: TableId, field: Field, targets: Iterable[str]) -> list[Record]:
+    """Read the records of a table whose link field holds one of the targets."""
+    wanted = orjson.dumps(list(targets)).decode()
+    rows = await reader.all(_REFERRING, table=table, field=field.id, ids=wanted)
+    return [record_from(row) for row in rows]
+
+
+async def count_records(reader: Reader, table: TableId) -> int:
+    """Count a table's records."""
+    row = await reader.one(_COUNT, table=table)
+    return int(row[0]) if row else 0
+
+
+async def insert_records(tx: Transaction, records: Sequence[Record]) -> None:
+    """Add records."""
+    await tx.run_many(_INSERT, [_values(record) for record in records])
+
+
+async def update_records(tx: Transaction, records: Sequence[Record]) -> None:
+    """Replace the cells of records that exist."""
+    keep = ("key", "modified_at", "changed", "cells", "ordinal")
+    await tx.run_many(_UPDATE, [{name: _values(record)[name] for name in keep} for record in records])
+
+
+async def delete_records(tx: Transaction, records: Sequence[Record]) -> None:
+    """Remove records."""
+    await tx.run_many(_DELETE, [{"ordinal": record.ordinal} for record in records])
+
+
+def _values(record: Record) -> dict[str, object]:
+    return {
+        "ordinal": record.ordinal,
+        "id": record.id,
+        "table": record.table,
+        "key": record.key,
+        "created_at": record.created_at,
+        "modified_at": record.modified_at,
+        "changed": record.changed,
+        "cells": orjson.dumps(record.cells).decode(),
+    }

@@ -1,0 +1,301 @@
+"""The record store's one door: every read and every write of a base.
+
+Writes of all callers queue up and are committed in groups; reads come from memory where they can. The memory is
+brought to the committed state before a writer is answered: whoever was answered reads their own write.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from airtable_connector.database import Database
+from airtable_connector.kernel.clock import Clock, iso
+from airtable_connector.kernel.errors import ConnectorError
+from airtable_connector.kernel.ids import Ids, RecordId, TableId, looks_like_record_id
+from airtable_connector.kernel.observer import Observer
+from airtable_connector.kernel.supervisor import Supervisor
+from airtable_connector.records import storage
+from airtable_connector.records.errors import InvalidSchema, PositionNotReached, UnknownTable
+from airtable_connector.records.feed import Change, Head
+from airtable_connector.records.query import Page, Position, Query, sort_key
+from airtable_connector.records.requests import LoggedEvent, Outcome, WriteRequest
+from airtable_connector.records.schema import Record, Table
+from airtable_connector.records.shelving import Shelving
+from airtable_connector.records.writer import Writer
+
+FORGET_STEP = 2_000
+"""Kept answers forgotten in one transaction."""
+
+
+@dataclass(frozen=True)
+class WorkspaceSettings:
+    """How much memory shelves may take together, and how long answers are kept for repetitions."""
+
+    memory: int = 512 * 1024 * 1024
+    keep_answers: timedelta = timedelta(hours=24)
+
+
+class Workspace:
+    """A base: its tables, its records, its feed. Opened with `open_workspace`."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        ids: Ids,
+        observer: Observer,
+        settings: WorkspaceSettings,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._settings = settings
+        self._tables: dict[str, Table] = {}
+        self._tables_by_id: dict[TableId, Table] = {}
+        self._shelving = Shelving(database, clock=clock, observer=observer, limit=settings.memory)
+        self._writer = Writer(
+            database,
+            self._shelving,
+            self._tables,
+            clock=clock,
+            ids=ids,
+            observer=observer,
+            keep_answers=settings.keep_answers,
+        )
+
+    @property
+    def tables(self) -> Mapping[str, Table]:
+        """The base's tables by name."""
+        return self._tables
+
+    @property
+    def head(self) -> Head:
+        """Where the feed ends, as far as this process has seen."""
+        return self._shelving.head
+
+    @property
+    def trouble(self) -> ConnectorError | None:
+        """Why the store cannot be written at the moment; None when the last attempt worked."""
+        return self._writer.trouble
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the shelves hold, estimated."""
+        return self._shelving.memory
+
+    def table(self, name_or_id: str) -> Table:
+        """Find a table by name, else by id.
+
+        Raises:
+            UnknownTable: there is none.
+        """
+        found = self._tables.get(name_or_id) or self._tables_by_id.get(TableId(name_or_id))
+        if found is None:
+            raise UnknownTable(name_or_id, self._tables)
+        return found
+
+    async def add_table(self, table: Table) -> None:
+        """Add a table to the base.
+
+        Raises:
+            InvalidSchema: a table of that name or id exists, or a link field names a table that does not.
+        """
+        if table.name in self._tables or table.id in self._tables_by_id:
+            raise InvalidSchema(f"the base has a table {table.name!r} already", field="name")
+        known = {*self._tables_by_id, table.id}
+        for field in table.fields:
+            if field.options.get("linkedTableId", table.id) not in known:
+                raise InvalidSchema(f"{field.name} links to a table that is not in the base", field=field.name)
+        async with self._database.transaction() as tx:
+            await storage.lock_head(tx)
+            await storage.add_table(tx, table, len(self._tables))
+        self._know(table)
+        self._shelving.begin(table)
+
+    async def page(self, query: Query) -> Page:
+        """Answer a question with one page.
+
+        From memory when the question is for everything in the order of creation and the table is held there; from
+        a snapshot of the store otherwise.
+        """
+        page = self.page_from_memory(query)
+        if page is not None:
+            return page
+        async with self._database.reading() as reader:
+            records = await storage.find(reader, query)
+        shown = records[: query.page_size]
+        blobs = [query.table.encode(record) for record in shown]
+        if len(records) <= query.page_size:
+            return Page(blobs, None)
+        keys = tuple(part for sort in query.sort for part in sort_key(sort, shown[-1]))
+        return Page(blobs, Position(shown[-1].ordinal, keys))
+
+    def page_from_memory(self, query: Query) -> Page | None:
+        """Answer a question at once when that is possible; None when it must go to the store."""
+        return self._shelving.page_from_memory(query)
+
+    def version(self, table: Table) -> int:
+        """Return a number that changes with every change to the table."""
+        shelf = self._shelving.shelf(table)
+        return self.head.seq if shelf is None else shelf.version
+
+    def record_from_memory(self, table: Table, record_id: str) -> bytes | None:
+        """Return a record as JSON by its id when it is held in memory."""
+        shelf = self._shelving.shelf(table)
+        return None if shelf is None else shelf.get(record_id)
+
+    async def get(self, table: Table, target: str) -> bytes | None:
+        """Return a record as JSON by its id or key, or None."""
+        blob = self.record_from_memory(table, target)
+        if blob is not None:
+            return blob
+        record = await self.find(table, target)
+        return None if record is None else table.encode(record)
+
+    async def find(self, table: Table, target: str) -> Record | None:
+        """Return a record by its id or key, or None, as the store holds it."""
+        async with self._database.reading() as reader:
+            if looks_like_record_id(target):
+                found = [r for r in await storage.records_by_id(reader, [target]) if r.table == table.id]
+                if found:
+                    return found[0]
+            if table.key is None:
+                return None
+            found = await storage.records_by_key(reader, table.id, [target])
+        return found[0] if found else None
+
+    async def count(self, table: Table) -> int:
+        """Count a table's records."""
+        shelf = self._shelving.shelf(table)
+        if shelf is not None:
+            return len(shelf)
+        async with self._database.reading() as reader:
+            return await storage.count_records(reader, table.id)
+
+    async def history(self, record: RecordId, *, after: int, count: int) -> list[Change]:
+        """Return up to ``count`` changes of one record beyond a feed position, oldest first."""
+        async with self._database.reading() as reader:
+            return [entry.change for entry in await storage.entries_of_record(reader, record, after, count)]
+
+    async def changes(self, *, after: int, count: int, table: Table | None = None) -> list[Change]:
+        """Return up to ``count`` changes beyond a feed position, oldest first, of one table if named."""
+        recent = self._shelving.recent(after=after, count=count, table=table)
+        if recent is not None:
+            return recent
+        async with self._database.reading() as reader:
+            if table is None:
+                entries = await storage.entries_after(reader, after, count)
+            else:
+                entries = await storage.entries_of_table(reader, table.id, after, count)
+        return [entry.change for entry in entries]
+
+    async def logged_events(self, *, before: int, count: int) -> list[LoggedEvent]:
+        """Return up to ``count`` entries of the event log before a sequence, newest first."""
+        async with self._database.reading() as reader:
+            return await storage.events_before(reader, before, count)
+
+    async def advance_beyond(self, seq: int, *, within: timedelta) -> bool:
+        """Wait until the feed stands beyond ``seq``; False when the time is over first."""
+        return await self._shelving.advance_beyond(seq, within=within)
+
+    async def reach(self, seq: int, *, within: timedelta) -> None:
+        """Wait until reads show the feed position ``seq``.
+
+        Raises:
+            PositionNotReached: the time was over first.
+        """
+        if seq > 0 and not await self.advance_beyond(seq - 1, within=within):
+            raise PositionNotReached(seq, self.head.seq)
+
+    async def write(self, request: WriteRequest) -> Outcome:
+        """Make a request durable and return what it did.
+
+        Raises:
+            UnknownField, InvalidCell, UnknownChoice, RecordNotFound, RecordChanged, KeyTaken, LinkTargetMissing,
+            KeyReused: the request is refused whole; nothing was changed.
+            RequestInFlight: the first request with its Idempotency-Key is still at work.
+            QueueFull, StoreClosing: it was not taken.
+            StoreUnavailable: the database refused; nothing was changed.
+            CommitUnknown: the database went away during the commit; repeat with the same Idempotency-Key.
+        """
+        return await self._writer.write(request)
+
+    async def drop_content(self, table: Table, *, before: datetime, after: int, through: int) -> int:
+        """Drop the cells from a table's feed entries older than a moment, between two feed positions.
+
+        For telemetry only, whose history would outgrow the plan's. Digests and hashes stay, so the chain still
+        verifies and says how many entries lost their content.
+        """
+        async with self._database.transaction() as tx:
+            return await storage.drop_content(tx, table.id, before=iso(before), after=after, through=through)
+
+    async def follow(self) -> None:
+        """Show what other processes have written up to now."""
+        await self._shelving.follow()
+
+    async def open(self, tables: Sequence[Table], supervisor: Supervisor) -> None:
+        """Read the base, giving a new one its tables, and begin the background steps."""
+        await self._read_base(tables)
+        supervisor.start("records.write", self._writer.write_once)
+        supervisor.start("records.probe", self._writer.probe_once)
+        supervisor.start("records.follow", self._follow_once)
+        supervisor.start("records.load", self._load_once)
+        supervisor.start("records.forget", self._forget_once)
+
+    async def close(self) -> None:
+        """Take no more writes, and finish those that were taken."""
+        self._shelving.close()
+        await self._writer.close()
+
+    async def _read_base(self, tables: Sequence[Table]) -> None:
+        async with self._database.transaction() as tx:
+            await storage.lock_head(tx)
+            if not await storage.read_tables(tx):
+                for position, table in enumerate(tables):
+                    await storage.add_table(tx, table, position)
+        async with self._database.reading() as reader:
+            for table in await storage.read_tables(reader):
+                self._know(table)
+            self._shelving.start_at(await storage.read_head(reader))
+
+    async def _follow_once(self) -> timedelta:
+        await self._database.foreign_commit()
+        await self.follow()
+        return timedelta(0)
+
+    async def _load_once(self) -> timedelta:
+        for table in list(self._tables.values()):
+            if self._shelving.shelf(table) is None:
+                await self._shelving.load(table)
+        return timedelta(days=365)
+
+    async def _forget_once(self) -> timedelta:
+        before = iso(self._clock.now() - self._settings.keep_answers)
+        async with self._database.transaction() as tx:
+            forgotten = await storage.forget_answers(tx, before=before, count=FORGET_STEP)
+        return timedelta(0) if forgotten == FORGET_STEP else timedelta(minutes=10)
+
+    def _know(self, table: Table) -> None:
+        self._tables[table.name] = table
+        self._tables_by_id[table.id] = table
+
+
+@asynccontextmanager
+async def open_workspace(
+    database: Database,
+    *,
+    clock: Clock,
+    ids: Ids,
+    observer: Observer,
+    tables: Sequence[Table],
+    settings: WorkspaceSettings | None = None,
+) -> AsyncIterator[Workspace]:
+    """Open a base; a new one is given ``tables``. Closing waits for the writes that were taken."""
+    workspace = Workspace(database, clock=clock, ids=ids, observer=observer, settings=settings or WorkspaceSettings())
+    async with Supervisor(clock=clock, observer=observer) as supervisor:
+        await workspace.open(tables, supervisor)
+        try:
+            yield workspace
+        finally:
+            await workspace.close()

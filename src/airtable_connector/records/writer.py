@@ -1,0 +1,376 @@
+"""The one writer: takes what waits, decides it as one draft, saves it in one transaction, answers after the commit."""
+
+import asyncio
+import dataclasses
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from airtable_connector.database import Database, Transaction
+from airtable_connector.kernel.clock import Clock, iso
+from airtable_connector.kernel.errors import ConnectorError
+from airtable_connector.kernel.ids import Ids, TableId
+from airtable_connector.kernel.observer import Fact, Observer
+from airtable_connector.kernel.supervisor import StepFailed
+from airtable_connector.records import storage
+from airtable_connector.records.draft import Draft, recognise
+from airtable_connector.records.errors import QueueFull, RequestInFlight, StoreClosing
+from airtable_connector.records.feed import Head
+from airtable_connector.records.preparing import Ready, links_to_empty, needs, prepare_all
+from airtable_connector.records.requests import (
+    Create,
+    Done,
+    LogEvent,
+    Outcome,
+    Replayed,
+    Upsert,
+    WriteRequest,
+)
+from airtable_connector.records.schema import Table
+from airtable_connector.records.shelving import Shelving
+
+MOST_WAITING = 20_000
+"""Operations that may wait for the writer; one more request is refused."""
+
+BATCH = 1_000
+"""Operations that one transaction takes up; a single request may be larger."""
+
+PROBE_EVERY = timedelta(seconds=5)
+
+
+@dataclass(frozen=True)
+class Committed(Fact):
+    """A transaction was made durable."""
+
+    requests: int
+    operations: int
+    seconds: float
+    head: int
+
+
+@dataclass(frozen=True)
+class CommitFailed(Fact):
+    """A transaction was refused by the database; its requests were told so."""
+
+    requests: int
+    error: Exception
+
+
+@dataclass(frozen=True)
+class StoreRecovered(Fact):
+    """The store takes writes again."""
+
+
+class _NotCommitted(Exception):
+    """A bug of ours that showed before the commit, so that nothing took effect."""
+
+    def __init__(self, bug: Exception) -> None:
+        super().__init__(str(bug))
+        self.bug = bug
+
+
+@dataclass(slots=True)
+class _Waiting:
+    request: WriteRequest
+    ready: Sequence[Ready]
+    done: "asyncio.Future[Outcome]"
+
+
+class Writer:
+    """Queues the writes of all callers and commits them in groups."""
+
+    def __init__(
+        self,
+        database: Database,
+        shelving: Shelving,
+        tables: Mapping[str, Table],
+        *,
+        clock: Clock,
+        ids: Ids,
+        observer: Observer,
+        keep_answers: timedelta,
+    ) -> None:
+        self._database = database
+        self._shelving = shelving
+        self._tables = tables
+        self._clock = clock
+        self._ids = ids
+        self._observer = observer
+        self._keep_answers = keep_answers
+        self._queue: deque[_Waiting] = deque()
+        self._waiting = 0
+        self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closing = False
+        self._in_flight: set[tuple[int, str]] = set()
+        self._trouble: ConnectorError | None = None
+        self._last_write = clock.monotonic()
+
+    @property
+    def trouble(self) -> ConnectorError | None:
+        """Why the store cannot be written at the moment; None when the last attempt worked."""
+        return self._trouble
+
+    async def close(self) -> None:
+        """Take no more writes and wait for those that were taken."""
+        self._closing = True
+        await self._idle.wait()
+
+    async def write(self, request: WriteRequest) -> Outcome:
+        """Make a request durable and return what it did.
+
+        Raises:
+            UnknownField, InvalidCell, UnknownChoice, RecordNotFound, RecordChanged, KeyTaken, LinkTargetMissing,
+            KeyReused: the request is refused whole; nothing was changed.
+            RequestInFlight: the first request with its Idempotency-Key is still at work.
+            QueueFull, StoreClosing: it was not taken.
+            StoreUnavailable: the database refused; nothing was changed.
+            CommitUnknown: the database went away during the commit; repeat with the same Idempotency-Key.
+        """
+        ready = prepare_all(request.operations, self._ids)
+        if self._closing:
+            raise StoreClosing
+        if self._waiting and self._waiting + len(ready) > MOST_WAITING:
+            raise QueueFull(self._waiting)
+        claim = (request.actor.droplet, request.repeatable.key) if request.repeatable else None
+        if claim in self._in_flight:
+            raise RequestInFlight
+        item = _Waiting(request, ready, asyncio.get_running_loop().create_future())
+        if claim is not None:
+            self._in_flight.add(claim)
+            item.done.add_done_callback(lambda _: self._in_flight.discard(claim))
+        self._queue.append(item)
+        self._waiting += len(ready)
+        self._idle.clear()
+        self._arrived.set()
+        if claim is None:
+            # a caller that goes away does not withdraw what is in the queue
+            return await item.done
+        # nor does it give the key free, for the write may be committed already
+        return await asyncio.shield(item.done)
+
+    async def write_once(self) -> timedelta:
+        """Take what waits and commit it as one transaction; the step of the one writer."""
+        await self._arrived.wait()
+        batch = self._take_batch()
+        if batch:
+            try:
+                await self._commit_apart(batch)
+            except asyncio.CancelledError:
+                for item in batch:
+                    _answer(item, StoreClosing())
+                raise
+        if not self._queue:
+            self._arrived.clear()
+            self._idle.set()
+        return timedelta(0)
+
+    async def _commit_apart(self, batch: Sequence[_Waiting]) -> None:
+        """Commit a batch; when a bug of ours breaks it, each request alone, so that only its cause fails."""
+        started = self._clock.monotonic()
+        try:
+            draft, outcomes = await self._commit(batch)
+        except ConnectorError as refusal:
+            self._refuse(batch, refusal)
+        except _NotCommitted as broken:
+            if len(batch) > 1:
+                for item in batch:
+                    await self._commit_apart([item])
+                return
+            self._confess(batch, broken.bug)
+        except Exception as bug:  # noqa: BLE001 - the writer must go on; the bug is reported and its callers told
+            # it may have been committed: trying again could do it twice
+            self._confess(batch, bug)
+        else:
+            # nothing from here on may be tried again: it is durable
+            await self._tell(batch, draft, outcomes)
+            operations = sum(len(item.ready) for item in batch)
+            took = self._clock.monotonic() - started
+            self._observer.saw(Committed(len(batch), operations, took, self._shelving.head.seq))
+
+    def _take_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        size = 0
+        while self._queue and (not batch or size + len(self._queue[0].ready) <= BATCH):
+            item = self._queue.popleft()
+            size += len(item.ready)
+            batch.append(item)
+        self._waiting -= size
+        return batch
+
+    async def _commit(self, batch: Sequence[_Waiting]) -> tuple[Draft, Sequence[Outcome | ConnectorError]]:
+        outcomes: dict[int, Outcome | ConnectorError] = {}
+        async with self._database.transaction() as tx:
+            try:
+                draft = await self._decide(tx, batch, outcomes)
+                await self._save(tx, draft, batch, outcomes)
+            except ConnectorError:
+                raise
+            except Exception as bug:
+                raise _NotCommitted(bug) from bug
+        return draft, [outcomes[number] for number in range(len(batch))]
+
+    async def _tell(
+        self, batch: Sequence[_Waiting], draft: Draft, outcomes: Sequence[Outcome | ConnectorError]
+    ) -> None:
+        self._recover()
+        self._last_write = self._clock.monotonic()
+        await self._show(draft)
+        for item, outcome in zip(batch, outcomes, strict=True):
+            _answer(item, outcome)
+
+    def _confess(self, batch: Sequence[_Waiting], bug: Exception) -> None:
+        for item in batch:
+            _answer(item, bug)
+        self._observer.saw(StepFailed("records.write", bug, failures=1, rest=timedelta(0)))
+
+    def _refuse(self, batch: Sequence[_Waiting], refusal: ConnectorError) -> None:
+        self._trouble = refusal
+        self._observer.saw(CommitFailed(len(batch), refusal))
+        for item in batch:
+            _answer(item, refusal)
+
+    async def _decide(
+        self, tx: Transaction, batch: Sequence[_Waiting], outcomes: dict[int, Outcome | ConnectorError]
+    ) -> Draft:
+        now = self._clock.now()
+        head = await storage.lock_head(tx)
+        due: list[int] = []
+        for number, item in enumerate(batch):
+            try:
+                replayed = await self._replayed(tx, item.request, now)
+            except ConnectorError as refusal:
+                outcomes[number] = refusal
+                continue
+            if replayed is None:
+                due.append(number)
+            else:
+                outcomes[number] = replayed
+        draft = await self._load(tx, head, iso(now), [item for n in due for item in batch[n].ready])
+        for number in due:
+            item = batch[number]
+            try:
+                written = draft.decide(item.request.actor, item.ready)
+            except ConnectorError as refusal:
+                outcomes[number] = refusal
+            else:
+                outcomes[number] = Done(written, draft.head.seq)
+            if len(item.ready) > 1:
+                await self._clock.sleep(timedelta(0))
+        return draft
+
+    async def _replayed(self, tx: Transaction, request: WriteRequest, now: datetime) -> Replayed | None:
+        repeatable = request.repeatable
+        if repeatable is None:
+            return None
+        since = iso(now - self._keep_answers)
+        kept = await storage.kept_answer(tx, request.actor.droplet, repeatable.key, since=since)
+        answer = recognise(kept, repeatable)
+        return None if answer is None else Replayed(answer)
+
+    async def _load(self, tx: Transaction, head: Head, at: str, ready: Sequence[Ready]) -> Draft:
+        wanted = needs(ready)
+        loaded = {r.id: r for r in await storage.records_by_id(tx, wanted.ids)} if wanted.ids else {}
+        for table, keys in wanted.keys.items():
+            loaded |= {r.id: r for r in await storage.records_by_key(tx, table, keys)}
+        for holder, field, gone in links_to_empty(ready, loaded.values(), self._tables.values()):
+            loaded |= {r.id: r for r in await storage.records_referring(tx, holder.id, field, gone)}
+        return Draft(
+            head,
+            at,
+            loaded.values(),
+            {table.id: table for table in self._tables.values()},
+            ids=self._ids,
+            first_numbers=await self._first_numbers(tx, ready),
+        )
+
+    async def _first_numbers(self, tx: Transaction, ready: Sequence[Ready]) -> dict[TableId, int]:
+        counts: dict[TableId, int] = {}
+        for item in ready:
+            if not isinstance(item, LogEvent) and isinstance(item.operation, Create | Upsert):
+                table = item.operation.table
+                if table.numbered:
+                    counts[table.id] = counts.get(table.id, 0) + 1
+        return {table: await storage.take_numbers(tx, table, count) for table, count in counts.items()}
+
+    async def _save(
+        self,
+        tx: Transaction,
+        draft: Draft,
+        batch: Sequence[_Waiting],
+        outcomes: dict[int, Outcome | ConnectorError],
+    ) -> None:
+        if draft.entries:
+            inserts, updates, deletes = draft.saved()
+            # a record that comes back under its old id is removed first
+            await storage.delete_records(tx, deletes)
+            await storage.update_records(tx, updates)
+            await storage.insert_records(tx, inserts)
+            await storage.append_entries(tx, draft.entries)
+            await storage.move_head(tx, draft.head)
+        for event, actor in draft.events:
+            await storage.log_event(
+                tx, at=draft.at, kind=event.kind, actor=actor.droplet, cause=actor.cause, payload=event.payload
+            )
+        for number, item in enumerate(batch):
+            repeatable, outcome = item.request.repeatable, outcomes[number]
+            if repeatable is not None and isinstance(outcome, Done):
+                answer = repeatable.answer(outcome)
+                await storage.keep_answer(
+                    tx,
+                    item.request.actor.droplet,
+                    repeatable.key,
+                    fingerprint=repeatable.fingerprint,
+                    answer=answer,
+                    at=draft.at,
+                )
+                outcomes[number] = dataclasses.replace(outcome, answer=answer)
+
+    async def _show(self, draft: Draft) -> None:
+        if not draft.entries:
+            return
+        if draft.entries[0].change.seq != self._shelving.head.seq + 1:
+            # another process has written in between
+            try:
+                await self._shelving.follow()
+            except ConnectorError as refusal:
+                # the write is durable all the same; the follower shows it when the store can be read again
+                self._observer.saw(CommitFailed(0, refusal))
+            return
+        self._shelving.advance(draft.head, [entry.change for entry in draft.entries], draft.effects())
+
+    async def probe_once(self) -> timedelta:
+        """Learn whether writing works when nobody else has tried lately."""
+        if not self._idle.is_set():
+            # the writer is learning it now; waiting for the same lock as well would only double its wait
+            return timedelta(seconds=1)
+        if self._trouble is not None or self._clock.monotonic() - self._last_write >= PROBE_EVERY.total_seconds():
+            try:
+                async with self._database.transaction() as tx:
+                    await storage.touch_head(tx)
+            except ConnectorError as refusal:
+                self._trouble = refusal
+                return timedelta(seconds=1)
+            if self._trouble is not None:
+                # a commit whose outcome was unknown may have taken effect
+                await self._shelving.follow()
+            self._recover()
+        return PROBE_EVERY
+
+    def _recover(self) -> None:
+        if self._trouble is not None:
+            self._trouble = None
+            self._observer.saw(StoreRecovered())
+
+
+def _answer(item: _Waiting, outcome: Outcome | Exception) -> None:
+    if item.done.done():
+        return
+    if isinstance(outcome, Exception):
+        item.done.set_exception(outcome)
+        # whoever asked may be gone; an exception that nobody fetches is no news
+        item.done.exception()
+    else:
+        item.done.set_result(outcome)

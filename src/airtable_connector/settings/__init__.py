@@ -1,0 +1,39 @@
+"""The only reader of the environment and of files that configure.
+
+Strongest first: command line, environment, ``.env``, ``udc_config.json``, default. An empty text counts as not given.
+"""
+
+from airtable_connector.settings.parsers import IpNetwork
+from airtable_connector.settings.reading import BadSettings, load_settings, read_settings, shown
+from airtable_connector.settings.table import CONFIG_NOT_USED, GROUPS, NOT_USED, READERS, Reader
+from airtable_connector.settings.values import (
+    DigestSettings,
+    DropletSettings,
+    EdgeSettings,
+    HeartbeatSettings,
+    IdentitySettings,
+    ServerSettings,
+    Settings,
+    StoreSettings,
+)
+
+__all__ = [
+    "CONFIG_NOT_USED",
+    "GROUPS",
+    "NOT_USED",
+    "READERS",
+    "BadSettings",
+    "DigestSettings",
+    "DropletSettings",
+    "EdgeSettings",
+    "HeartbeatSettings",
+    "IdentitySettings",
+    "IpNetwork",
+    "Reader",
+    "ServerSettings",
+    "Settings",
+    "StoreSettings",
+    "load_settings",
+    "read_settings",
+    "shown",
+]

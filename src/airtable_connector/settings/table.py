@@ -1,0 +1,170 @@
+"""Every setting once: its name, where it goes, how its text is read, its default, its meaning.
+
+The parser, ``.env.example``, the manual and ``airtable-connector settings`` follow this table.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+
+from airtable_connector.settings import parsers
+
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How one setting is read. ``target`` is its group and field in `Settings`."""
+
+    target: str
+    parse: Callable[[str], object]
+    default: str
+    meaning: str
+    example: str
+    in_config: str | None = None
+    """Its place in ``udc_config.json``, when it has one."""
+    secret: bool = False
+    """A secret's text is never shown, not even when it is wrong."""
+
+    @property
+    def group(self) -> str:
+        """The field of `Settings` that holds it."""
+        return self.target.partition(".")[0]
+
+    @property
+    def field(self) -> str:
+        """Its field inside the group."""
+        return self.target.partition(".")[2]
+
+
+GROUPS: Mapping[str, str] = MappingProxyType(
+    {
+        "droplet": "Who this droplet is",
+        "store": "Data",
+        "server": "Server and logs",
+        "edge": "What is let in",
+        "identity": "Whose tokens are believed",
+        "heartbeats": "Heartbeats of cells",
+        "digest": "Daily digest",
+    }
+)
+"""The groups in the order of the manual, with their headings."""
+
+# fmt: off
+READERS: Mapping[str, Reader] = MappingProxyType({
+    "DROPLET_ID": Reader("droplet.id", parsers.whole(1, 1_000_000), "2",
+        "This droplet's number in the mesh.", "2", "droplet.id"),
+    "DROPLET_REGISTRY_ID": Reader("droplet.registry_id", parsers.filled_text, "drop2.fullpotential.ai",
+        "The id the Registry knows it by; messages addressed to it are taken as ours.", "drop2.fullpotential.ai"),
+    "DROPLET_NAME": Reader("droplet.name", parsers.filled_text, "Airtable Connector",
+        "The name that /health shows and peers may address.", "Airtable Connector", "droplet.name"),
+    "DROPLET_STEWARD": Reader("droplet.steward", parsers.filled_text, "Haythem",
+        "The person who answers for it.", "Haythem", "droplet.steward"),
+    "DROPLET_URL": Reader("droplet.url", parsers.web_address, "https://drop2.fullpotential.ai",
+        "The public address that /health reports as its endpoint.", "https://drop2.fullpotential.ai"),
+    "COST_PER_HOUR": Reader("droplet.cost_per_hour", parsers.number(0, 1_000_000), "0",
+        "What running it costs, US dollars an hour; /health multiplies it with the uptime.", "0.0125"),
+
+    "DATA_DIR": Reader("store.data_dir", Path, "data",
+        "Folder of the SQLite file and of the own keys, relative to the working directory unless absolute.", "data"),
+    "DATABASE_URL": Reader("store.database_url", parsers.optional(parsers.postgres_url), "",
+        "A PostgreSQL database to use instead of the SQLite file in DATA_DIR.",
+        "postgresql://connector:password@db.example/connector", secret=True),
+    "CACHE_MAX_BYTES": Reader("store.cache_max_bytes", parsers.whole(0, 2**40), "536870912",
+        "Memory for records kept ready to send, over all tables; bigger tables are served from the store.",
+        "536870912"),
+    "IDEMPOTENCY_KEEP_HOURS": Reader("store.idempotency_keep", parsers.span(HOUR, 1, 8760), "24",
+        "How long a repeated Idempotency-Key gets the first answer again.", "24"),
+
+    "HOST": Reader("server.host", parsers.filled_text, "127.0.0.1",
+        "The address to listen on; 0.0.0.0 for all.", "0.0.0.0"),  # noqa: S104 - an example in the manual
+    "PORT": Reader("server.port", parsers.whole(0, 65_535), "8000",
+        "The port to listen on; 0 takes a free one.", "8000"),
+    "ENVIRONMENT": Reader("server.environment", parsers.one_of("development", "production"), "development",
+        "development or production; production wants HTTPS and refuses the sample-data door /write.", "production"),
+    "SHUTDOWN_GRACE_SECONDS": Reader("server.shutdown_grace", parsers.span(SECOND, 0, 60), "0.5",
+        "How long a stopping service still accepts, so that kept-alive clients learn of it.", "0.5"),
+    "LOG_LEVEL": Reader("server.log_level", parsers.one_of("debug", "info", "warning", "error"), "info",
+        "The least important lines to write: debug, info, warning or error.", "info"),
+    "LOG_FORMAT": Reader("server.log_format", parsers.one_of("auto", "json", "console"), "auto",
+        "json, console, or auto: console on a terminal, else json.", "json"),
+
+    "TRUSTED_NETWORKS": Reader("edge.trusted_networks", str, "",
+        "Networks whose callers need no token, who they are and what they may do; never admin. Separated by ';'.",
+        "10.1.0.5/32 = 5: read, write; 10.1.0.0/24 = 10: read"),
+    "TRUSTED_PROXIES": Reader("edge.trusted_proxies", parsers.each(parsers.network), "",
+        "Networks of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+        "127.0.0.1/32, 10.2.0.0/16"),
+    "ALLOWED_ORIGINS": Reader("edge.allowed_origins", parsers.each(parsers.origin), "",
+        "Web origins that may call from a browser (CORS); none by default.", "https://dashboard.example"),
+    "RATE_LIMIT_PER_MINUTE": Reader("edge.rate_limit_per_minute", parsers.whole(1, 10_000_000), "6000",
+        "Requests a minute for each identity; more are answered 429.", "6000"),
+    "BODY_LIMIT_BYTES": Reader("edge.body_limit_bytes", parsers.whole(1_024, 2**30), "1048576",
+        "The longest request body; longer ones are answered 413.", "1048576"),
+    "BULK_BODY_LIMIT_BYTES": Reader("edge.bulk_body_limit_bytes", parsers.whole(1_024, 2**30), "5242880",
+        "The longest body of a request that may hold many records.", "5242880"),
+    "RECORDS_ALIAS": Reader("edge.records_alias", parsers.yes_or_no, "true",
+        "Whether lists carry 'records' at the top level too, where the Dashboard reads it.", "true"),
+
+    "JWT_ISSUER": Reader("identity.jwt_issuer", parsers.filled_text, "registry.fullpotential.ai",
+        "The 'iss' that the Registry's tokens must carry.", "registry.fullpotential.ai", "security.jwt_issuer"),
+    "JWT_AUDIENCE": Reader("identity.jwt_audience", parsers.filled_text, "fullpotential.droplets",
+        "The 'aud' that the Registry's tokens must carry.", "fullpotential.droplets", "security.jwt_audience"),
+    "REGISTRY_PUBLIC_KEY_FILE": Reader("identity.registry_public_key_file", parsers.optional(Path), "",
+        "A PEM file with the Registry's public key.", "keys/registry.pem"),
+    "MESH_PUBLIC_KEY_FILE": Reader("identity.mesh_public_key_file", parsers.optional(Path), "",
+        "A PEM file with the public half of the key that the mesh shares.", "keys/mesh.pem"),
+    "JWKS_URL": Reader("identity.jwks_url", parsers.optional(parsers.web_address), "",
+        "Where the Registry publishes its keys; fetched in the background.",
+        "https://drop18.fullpotential.ai/.well-known/jwks.json"),
+    "JWKS_REFRESH_SECONDS": Reader("identity.jwks_refresh", parsers.span(SECOND, 1, 86_400), "300",
+        "How often the published keys are fetched.", "300"),
+    "JWKS_MAX_AGE_HOURS": Reader("identity.jwks_max_age", parsers.span(HOUR, 0.1, 8_760), "24",
+        "How long the last fetched keys are believed while they cannot be fetched again.", "24"),
+
+    "HEARTBEAT_INTERVAL_SECONDS": Reader("heartbeats.interval", parsers.span(SECOND, 1, 86_400), "60",
+        "The rhythm assumed for a cell until its own is known; three missed beats mean Offline.", "60"),
+    "HEARTBEAT_HIGH_PERCENT": Reader("heartbeats.high_percent", parsers.percent, "90",
+        "CPU or RAM from this percentage on means Warning.", "90"),
+    "HEARTBEAT_KEEP_DAYS": Reader("heartbeats.keep", parsers.span(DAY, 1, 3_650), "7",
+        "How long single heartbeats are kept.", "7"),
+    "ROLLUP_KEEP_DAYS": Reader("heartbeats.rollup_keep", parsers.span(DAY, 1, 36_500), "400",
+        "How long hourly minimum, average and maximum are kept.", "400"),
+
+    "DIGEST_AT": Reader("digest.at", parsers.time_of_day, "06:00",
+        "The time of day at which the daily digest is written.", "06:00"),
+    "DIGEST_TIMEZONE": Reader("digest.timezone", parsers.timezone, "UTC",
+        "The time zone of DIGEST_AT and of the digest's date.", "Europe/Berlin"),
+})
+"""Every setting this version reads, by name."""
+
+NOT_USED: Mapping[str, str] = MappingProxyType({
+    "REGISTRY_URL": "address of the Registry",
+    "REGISTRY_KEY": "key for the Registry",
+    "ORCHESTRATOR_URL": "address of the Orchestrator",
+    "ORCHESTRATOR_JWT": "a token for the Orchestrator, as the predecessor wanted one",
+    "ORCHESTRATOR_PRIVATE_KEY_FILE": "key that signs tokens for the Orchestrator",
+    "AIRTABLE_API_KEY": "Airtable access token; the embedded base is served whether it is set or not",
+    "BASE_ID": "Airtable base",
+    "AIRTABLE_ENDPOINT_URL": "address of Airtable's Web API",
+})
+"""Names that `.env` may hold because the mesh's documents name them, and that this version does nothing with."""
+
+CONFIG_NOT_USED: Mapping[str, str] = MappingProxyType({
+    "droplet.version": "the version reported is the installed program's",
+    "registry.url": "address of the Registry",
+    "registry.auto_register": "registration at the Registry",
+    "registry.heartbeat_interval": "heartbeats to the Registry",
+    "orchestrator.url": "address of the Orchestrator",
+    "orchestrator.report_state": "reports to the Orchestrator",
+    "orchestrator.report_interval": "reports to the Orchestrator",
+})
+"""Places in ``udc_config.json`` that the UDC contract names, and that this version does nothing with."""
+# fmt: on
+
+REQUIRE_AUTH = "security.require_auth"
+"""The one place in ``udc_config.json`` that may only say one thing: identity is never optional."""

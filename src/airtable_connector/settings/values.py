@@ -1,0 +1,120 @@
+"""The settings as values: frozen groups, one for each concern."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from airtable_connector.kernel.secret import Secret
+from airtable_connector.settings.parsers import IpNetwork
+
+
+@dataclass(frozen=True)
+class DropletSettings:
+    """Who this droplet is in the mesh."""
+
+    id: int
+    registry_id: str
+    name: str
+    steward: str
+    url: str
+    cost_per_hour: Decimal
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """Where data lives and how much of it is held in memory."""
+
+    data_dir: Path
+    database_url: Secret | None
+    cache_max_bytes: int
+    idempotency_keep: timedelta
+
+    @property
+    def sqlite_file(self) -> Path:
+        """The database file that is used when there is no ``database_url``."""
+        return self.data_dir / "connector.sqlite3"
+
+    @property
+    def keys_dir(self) -> Path:
+        """The folder of this droplet's own key pair."""
+        return self.data_dir / "keys"
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Where the service listens and how it runs. Port 0 means a free one."""
+
+    host: str
+    port: int
+    environment: Literal["development", "production"]
+    shutdown_grace: timedelta
+    log_level: Literal["debug", "info", "warning", "error"]
+    log_format: Literal["auto", "json", "console"]
+
+
+@dataclass(frozen=True)
+class EdgeSettings:
+    """What the HTTP edge lets in."""
+
+    trusted_networks: str
+    """``CIDR = droplet: permissions``, separated by ``;``. ``mesh`` reads it."""
+    trusted_proxies: tuple[IpNetwork, ...]
+    allowed_origins: tuple[str, ...]
+    rate_limit_per_minute: int
+    body_limit_bytes: int
+    bulk_body_limit_bytes: int
+    records_alias: bool
+
+
+@dataclass(frozen=True)
+class IdentitySettings:
+    """Whose tokens are believed."""
+
+    jwt_issuer: str
+    jwt_audience: str
+    registry_public_key_file: Path | None
+    mesh_public_key_file: Path | None
+    jwks_url: str | None
+    jwks_refresh: timedelta
+    jwks_max_age: timedelta
+
+
+@dataclass(frozen=True)
+class HeartbeatSettings:
+    """How cells are watched and how long their beats are kept."""
+
+    interval: timedelta
+    high_percent: float
+    keep: timedelta
+    rollup_keep: timedelta
+
+
+@dataclass(frozen=True)
+class DigestSettings:
+    """When the daily digest is written."""
+
+    at: time
+    timezone: ZoneInfo
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, checked.
+
+    ``sources`` tells for each name where its value came from. ``not_used`` lists names that the environment
+    or ``.env`` gives and that are known, but that this version does nothing with.
+    """
+
+    droplet: DropletSettings
+    store: StoreSettings
+    server: ServerSettings
+    edge: EdgeSettings
+    identity: IdentitySettings
+    heartbeats: HeartbeatSettings
+    digest: DigestSettings
+    sources: Mapping[str, str]
+    not_used: tuple[str, ...]

@@ -1,0 +1,1 @@
+"""HTTP: the dialects that the connector speaks, over one common edge."""

@@ -1,0 +1,111 @@
+"""The HTTP application: the dialects' endpoints, the document that describes them, and the edge in front."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from fastapi import FastAPI
+
+from airtable_connector.kernel.clock import Clock
+from airtable_connector.kernel.ids import Ids
+from airtable_connector.ops import Logs, Metrics
+from airtable_connector.web.document import PAGE_POLICY, describe, documentation_page
+from airtable_connector.web.domain import DomainRoutes
+from airtable_connector.web.http import (
+    Answer,
+    Call,
+    Edge,
+    EdgeSettings,
+    Gate,
+    Identify,
+    Lifecycle,
+    Methods,
+    Problems,
+    Verify,
+    as_route,
+    install_problems,
+    read_or_write,
+)
+from airtable_connector.web.udc import HealthEndpoint
+
+PUBLIC: Final = frozenset({"/health", "/"})
+"""Paths that answer without an identity."""
+
+
+def build_app(
+    *,
+    domain: DomainRoutes,
+    health: HealthEndpoint,
+    verify: Verify,
+    identify: Identify,
+    settings: EdgeSettings,
+    lifecycle: Lifecycle,
+    metrics: Metrics,
+    logs: Logs,
+    clock: Clock,
+    ids: Ids,
+) -> Edge:
+    """Put the service together: an edge around a FastAPI application."""
+    problems = Problems(clock=clock, realm=settings.realm)
+    hot: dict[str, Methods] = {
+        "/health": {"GET": health.read},
+        **domain.hot,
+    }
+    document = _Document(metrics)
+    cold: Mapping[str, Methods] = {
+        **domain.cold,
+        "/": {"GET": document.index},
+        "/metrics": {"GET": document.metrics},
+        "/openapi.json": {"GET": document.openapi},
+        "/docs": {"GET": document.docs},
+    }
+    inner = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    inner.router.redirect_slashes = False
+    inner.router.routes.extend(as_route(path, methods) for path, methods in cold.items())
+    install_problems(inner, problems)
+    gate = Gate(
+        settings,
+        verify=verify,
+        identify=identify,
+        permission_for=read_or_write,
+        clock=clock,
+        turnstile=metrics,
+    )
+    return Edge(
+        inner,
+        hot=hot,
+        settings=settings,
+        gate=gate,
+        problems=problems,
+        lifecycle=lifecycle,
+        numbers=metrics,
+        log=logs,
+        clock=clock,
+        ids=ids,
+    )
+
+
+class _Document:
+    """What the service tells about itself."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._openapi: bytes | None = None
+
+    async def index(self, _call: Call) -> Answer:
+        """Answer ``GET /``: where to go from here."""
+        return Answer(200, b'{"name":"Airtable Connector","health":"/health","docs":"/docs","openapi":"/openapi.json"}')
+
+    async def metrics(self, _call: Call) -> Answer:
+        """Answer ``GET /metrics`` in Prometheus' text format."""
+        return Answer(200, self._metrics.render(), media_type=b"text/plain; version=0.0.4; charset=utf-8")
+
+    async def openapi(self, _call: Call) -> Answer:
+        """Answer ``GET /openapi.json``: OpenAPI 3.1."""
+        if self._openapi is None:
+            self._openapi = describe()
+        return Answer(200, self._openapi)
+
+    async def docs(self, _call: Call) -> Answer:
+        """Answer ``GET /docs``: the same as a page for people, without any foreign script."""
+        policy = (b"content-security-policy", PAGE_POLICY)
+        return Answer(200, documentation_page(), (policy,), media_type=b"text/html; charset=utf-8")

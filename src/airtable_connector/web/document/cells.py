@@ -1,0 +1,117 @@
+"""What a cell of each field type looks like in an answer, and what a write may send for it."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from airtable_connector.records import LONGEST_TEXT, MOST_ITEMS, Field, FieldType
+from airtable_connector.web.document.shapes import TEXT, Schema, closed, list_of, ref
+
+YEAR_ONE_MS: Final = -62_135_596_800_000
+"""Milliseconds since 1970 of the first moment that a cell can hold."""
+
+YEAR_9999_MS: Final = 253_402_300_799_999
+"""Milliseconds since 1970 of the last moment that a cell can hold."""
+
+
+def shown(field: Field) -> Schema:
+    """Describe a cell as it is answered; empty cells are left out of a record."""
+    schema = {**_SHOWN[field.type](field), "description": f"Airtable type {field.type}."}
+    return {**schema, "readOnly": True} if field.computed else schema
+
+
+def accepted(field: Field) -> Schema:
+    """Describe what a write may send for a cell."""
+    if field.computed:
+        return {"description": "Computed: a value sent is left out, and a warning says so."}
+    return {"anyOf": [_TAKEN.get(field.type, _SHOWN[field.type])(field), ref("Empty")]}
+
+
+def _text(_field: Field) -> Schema:
+    return {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
+
+
+def _any_text(_field: Field) -> Schema:
+    return ref("Text")
+
+
+def _number(_field: Field) -> Schema:
+    return {"type": "number"}
+
+
+def _rating(field: Field) -> Schema:
+    return {"type": "integer", "minimum": 1, "maximum": int(field.options.get("max", 5))}
+
+
+def _taken_rating(field: Field) -> Schema:
+    return {**_rating(field), "minimum": 0}
+
+
+def _choice(field: Field) -> Schema:
+    return {"type": "string", "enum": list(field.choices)}
+
+
+def _choices(field: Field) -> Schema:
+    return list_of(_choice(field), maxItems=MOST_ITEMS)
+
+
+def _moment(_field: Field) -> Schema:
+    return ref("Moment")
+
+
+def _taken_moment(_field: Field) -> Schema:
+    return {"anyOf": [ref("Moment"), {"type": "number", "minimum": YEAR_ONE_MS, "maximum": YEAR_9999_MS}]}
+
+
+def _links(_field: Field) -> Schema:
+    return list_of(ref("RecordId"), maxItems=MOST_ITEMS)
+
+
+def _attachments(_field: Field) -> Schema:
+    return list_of(closed({"id": TEXT, "url": TEXT, "filename": TEXT}), maxItems=MOST_ITEMS)
+
+
+def _taken_attachments(_field: Field) -> Schema:
+    new = closed(
+        {"url": {"type": "string", "format": "uri", "maxLength": 2_000}, "filename": TEXT}, optional=("filename",)
+    )
+    return list_of({"anyOf": [new, closed({"id": TEXT})]}, maxItems=MOST_ITEMS)
+
+
+_Describe: TypeAlias = Callable[[Field], Schema]
+
+_SHOWN: Final[Mapping[FieldType, _Describe]] = {
+    FieldType.SINGLE_LINE_TEXT: _text,
+    FieldType.MULTILINE_TEXT: _text,
+    FieldType.URL: _text,
+    FieldType.EMAIL: _text,
+    FieldType.PHONE_NUMBER: _text,
+    FieldType.NUMBER: _number,
+    FieldType.PERCENT: _number,
+    FieldType.CURRENCY: _number,
+    FieldType.RATING: _rating,
+    FieldType.DURATION: _number,
+    FieldType.CHECKBOX: lambda _field: {"const": True},
+    FieldType.SINGLE_SELECT: _choice,
+    FieldType.MULTIPLE_SELECTS: _choices,
+    FieldType.DATE: lambda _field: ref("Date"),
+    FieldType.DATE_TIME: _moment,
+    FieldType.CREATED_TIME: _moment,
+    FieldType.LAST_MODIFIED_TIME: _moment,
+    FieldType.AUTO_NUMBER: lambda _field: {"type": "integer", "minimum": 1},
+    FieldType.MULTIPLE_RECORD_LINKS: _links,
+    FieldType.MULTIPLE_ATTACHMENTS: _attachments,
+}
+"""How each type's cells look in an answer."""
+
+_TAKEN: Final[Mapping[FieldType, _Describe]] = {
+    FieldType.SINGLE_LINE_TEXT: _any_text,
+    FieldType.MULTILINE_TEXT: _any_text,
+    FieldType.URL: _any_text,
+    FieldType.EMAIL: _any_text,
+    FieldType.PHONE_NUMBER: _any_text,
+    FieldType.RATING: _taken_rating,
+    FieldType.CHECKBOX: lambda _field: {"type": "boolean"},
+    FieldType.DATE_TIME: _taken_moment,
+    FieldType.MULTIPLE_ATTACHMENTS: _taken_attachments,
+}
+"""What a write may send for the types that take more than they show."""

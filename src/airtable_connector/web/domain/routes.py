@@ -1,0 +1,80 @@
+"""Which paths the domain dialect answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from airtable_connector.kernel.clock import Clock
+from airtable_connector.kernel.ids import Ids
+from airtable_connector.ops import DailyDigest, Dashboard, Rollups
+from airtable_connector.records import CELLS, DAILY_DIGEST, HEARTBEATS, PROOF, SPRINTS, Workspace
+from airtable_connector.web.domain.changes import ChangeEndpoints
+from airtable_connector.web.domain.envelopes import Envelopes
+from airtable_connector.web.domain.overview import OverviewEndpoints
+from airtable_connector.web.domain.sample import SampleEndpoints
+from airtable_connector.web.domain.tables import TableEndpoints
+from airtable_connector.web.domain.webhooks import WebhookEndpoints
+from airtable_connector.web.http import Methods
+
+COLLECTIONS: Mapping[str, str] = {
+    "/sprints": SPRINTS.name,
+    "/cells": CELLS.name,
+    "/proof": PROOF.name,
+    "/heartbeats": HEARTBEATS.name,
+}
+"""The paths of the four tables that callers write."""
+
+DIGESTS = "/daily-digest"
+"""The path of the table that only the connector writes."""
+
+
+@dataclass(frozen=True)
+class DomainRoutes:
+    """The dialect's endpoints: those that the edge answers itself, and those behind it."""
+
+    hot: Mapping[str, Methods]
+    cold: Mapping[str, Methods]
+
+
+def domain_routes(
+    workspace: Workspace,
+    *,
+    rollups: Rollups,
+    digest: DailyDigest,
+    dashboard: Dashboard,
+    clock: Clock,
+    ids: Ids,
+    production: bool,
+    records_alias: bool,
+) -> DomainRoutes:
+    """Put the dialect's endpoints together."""
+    envelopes = Envelopes(clock, records_alias=records_alias)
+    changes = ChangeEndpoints(workspace, envelopes)
+    webhooks = WebhookEndpoints(workspace, envelopes, clock)
+    sample = SampleEndpoints(workspace, envelopes, clock=clock, ids=ids, production=production)
+    overview = OverviewEndpoints(rollups=rollups, digest=digest, dashboard=dashboard, envelopes=envelopes, clock=clock)
+    digests = TableEndpoints(workspace, workspace.table(DAILY_DIGEST.name), DIGESTS, envelopes)
+    hot: dict[str, Methods] = {
+        DIGESTS: {"GET": digests.list, "POST": overview.write_digest},
+        f"{DIGESTS}/{{id}}": {"GET": digests.read},
+        "/heartbeats/rollup": {"GET": overview.rollup},
+        "/dashboard": {"GET": overview.dashboard},
+        "/changes": {"GET": changes.pull},
+        "/events": {"GET": changes.stream},
+        "/webhook": {"GET": webhooks.log, "POST": webhooks.receive},
+        "/proof-webhook": {"POST": webhooks.receive_proof},
+        "/heartbeat-webhook": {"POST": webhooks.receive_heartbeat},
+        "/read": {"GET": sample.read},
+        "/write": {"POST": sample.write},
+    }
+    cold: dict[str, Methods] = {f"{DIGESTS}/{{id}}/history": {"GET": digests.history}}
+    for path, name in COLLECTIONS.items():
+        table = TableEndpoints(workspace, workspace.table(name), path, envelopes)
+        hot[path] = {"GET": table.list, "POST": table.create}
+        hot[f"{path}/{{id}}"] = {
+            "GET": table.read,
+            "PUT": table.change,
+            "PATCH": table.change,
+            "DELETE": table.remove,
+        }
+        cold[f"{path}/{{id}}/history"] = {"GET": table.history}
+    return DomainRoutes(hot, cold)

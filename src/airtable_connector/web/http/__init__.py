@@ -1,0 +1,66 @@
+"""The common edge of all dialects, and the words they share: `Call`, `Answer`, `Stream`, problems."""
+
+from airtable_connector.web.http.asgi import WHOLE, App, Header, Receive, Scope, Send
+from airtable_connector.web.http.behind import install_problems
+from airtable_connector.web.http.body import read_json
+from airtable_connector.web.http.call import (
+    EVENT_STREAM,
+    JSON,
+    Answer,
+    Call,
+    Caller,
+    Endpoint,
+    Stream,
+    call_of,
+)
+from airtable_connector.web.http.edge import Edge, Numbers, RequestLog
+from airtable_connector.web.http.errors import (
+    ClientGone,
+    EmptyBody,
+    MalformedJson,
+    MalformedRequest,
+    MissingPermission,
+    RouteUnknown,
+)
+from airtable_connector.web.http.gate import Gate, Identify, Verify, read_or_write
+from airtable_connector.web.http.lifecycle import Lifecycle
+from airtable_connector.web.http.problems import Problems
+from airtable_connector.web.http.routes import Methods, as_route
+from airtable_connector.web.http.settings import EdgeSettings
+
+__all__ = [
+    "EVENT_STREAM",
+    "JSON",
+    "WHOLE",
+    "Answer",
+    "App",
+    "Call",
+    "Caller",
+    "ClientGone",
+    "Edge",
+    "EdgeSettings",
+    "EmptyBody",
+    "Endpoint",
+    "Gate",
+    "Header",
+    "Identify",
+    "Lifecycle",
+    "MalformedJson",
+    "MalformedRequest",
+    "Methods",
+    "MissingPermission",
+    "Numbers",
+    "Problems",
+    "Receive",
+    "RequestLog",
+    "RouteUnknown",
+    "Scope",
+    "Send",
+    "Stream",
+    "Verify",
+    "as_route",
+    "call_of",
+    "install_problems",
+    "read_json",
+    "read_or_write",
+]

@@ -1,0 +1,21 @@
+"""Where the process stands between start and stop, shared by server, edge, streams and /health."""
+
+import asyncio
+
+
+class Lifecycle:
+    """Serving until `begin_drain`; then every answer closes its connection and streams end."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        """True from the first stop signal on."""
+        self._begun = asyncio.Event()
+
+    def begin_drain(self) -> None:
+        """Start saying goodbye; doing it again changes nothing. Only from the event loop's thread."""
+        self.draining = True
+        self._begun.set()
+
+    async def wait_for_drain(self) -> None:
+        """Return when draining has begun."""
+        await self._begun.wait()

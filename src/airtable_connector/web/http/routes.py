@@ -1,0 +1,93 @@
+"""Which endpoint answers: a table for what is asked often, a form for the application behind the edge."""
+
+import re
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from starlette.routing import Route
+
+from airtable_connector.web.http.asgi import Receive, Scope, Send
+from airtable_connector.web.http.call import Call, Endpoint, call_of
+from airtable_connector.web.http.errors import MethodNotAllowed
+
+Methods: TypeAlias = Mapping[str, Endpoint]
+"""The endpoints of one path by HTTP method; GET answers HEAD as well."""
+
+_ITEM: Final = re.compile(r"/([^/{}]+)/\{[a-z_]+\}")
+
+
+class Resource:
+    """One path and the endpoints of its methods."""
+
+    __slots__ = ("methods", "template")
+
+    def __init__(self, template: str, methods: Methods) -> None:
+        self.template = template
+        self.methods = dict(methods)
+        if "GET" in self.methods:
+            self.methods.setdefault("HEAD", self.methods["GET"])
+
+    def endpoint(self, method: str) -> Endpoint:
+        """Return the method's endpoint, or raise `MethodNotAllowed`."""
+        found = self.methods.get(method)
+        if found is None:
+            raise MethodNotAllowed(method, self.methods)
+        return found
+
+
+class HotTable:
+    """Paths found by one or two dictionary look-ups. A path in it holds all of its methods."""
+
+    def __init__(self, paths: Mapping[str, Methods]) -> None:
+        self._exact: dict[str, Resource] = {}
+        self._items: dict[str, Resource] = {}
+        for template, methods in paths.items():
+            self._add(Resource(template, methods))
+
+    def find(self, call: Call) -> Resource | None:
+        """Return what answers at the call's path, setting its ``path_id``; None when it is not in the table."""
+        resource = self._exact.get(call.path)
+        if resource is not None:
+            return resource
+        collection, slash, item = call.path[1:].partition("/")
+        resource = self._items.get(collection)
+        if resource is None or not slash or not item or "/" in item:
+            return None
+        call.path_id = item
+        return resource
+
+    def _add(self, resource: Resource) -> None:
+        template = resource.template
+        if "{" not in template:
+            self._exact[template] = resource
+        elif match := _ITEM.fullmatch(template):
+            self._items[match[1]] = resource
+        else:
+            raise ValueError(
+                f"{template} is neither exact nor /collection/{{id}}; put it behind the edge with as_route"
+            )
+
+
+RUN: Final = "connector.run"
+"""Where in the scope the edge leaves what runs an endpoint and sends its answer."""
+
+
+class _Behind:
+    """Endpoints of ours in the shape of an application, for a Starlette route."""
+
+    def __init__(self, resource: Resource) -> None:
+        self._resource = resource
+
+    async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
+        call = call_of(scope)
+        call.route = self._resource.template
+        await scope[RUN](self._resource.endpoint(call.method))
+
+
+def as_route(path: str, methods: Methods) -> Route:
+    """Make a Starlette route of our endpoints, to be put into the application behind the edge.
+
+    It holds all methods of the path; `Call.path_params` has the placeholders' values.
+    """
+    resource = Resource(path, methods)
+    return Route(path, _Behind(resource), methods=list(resource.methods), name=path)

@@ -1,0 +1,1 @@
+"""Things that many tests need, made with as few words as possible."""

@@ -1,0 +1,246 @@
+"""Random requests to a started process: whatever comes, the answer is one that the document describes."""
+
+import copy
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import schemathesis
+from schemathesis.core.failures import Failure
+from schemathesis.engine import Status, events, from_schema
+from schemathesis.openapi.checks import RejectedPositiveData
+from tests.service import EventStream, Place, Service, running
+
+from airtable_connector.web.document import describe
+
+DOCUMENT: dict[str, Any] = orjson.loads(describe())
+METHODS = ("get", "post", "put", "patch", "delete")
+
+EXAMPLES = 15
+"""Random requests of each kind for each operation, besides those at the edges of each schema."""
+
+REFUSED_BY_NATURE = {
+    "invalid-offset",  # offsets are opaque: only what a list has handed out is one
+    "filter-not-offered",  # documented as such
+    "idempotency-key-reused",  # the same key comes with another body by chance
+    "key-missing",  # a record to upsert must carry its key
+    "record-changed",  # no random If-Match is a present state
+}
+"""Reasons to refuse what a schema cannot help but allow."""
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in DOCUMENT["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield method, path, item[method]
+
+
+@dataclass
+class Outcome:
+    """What came of a run, by operation."""
+
+    statuses: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    failures: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running(Place(tmp_path_factory.mktemp("fuzz"))) as started:
+        started.wait_for_log("digest_written")
+        yield started
+
+
+def fuzzed() -> dict[str, Any]:
+    document = copy.deepcopy(DOCUMENT)
+    del document["paths"]["/events"]  # has no end; it is asked in a test of its own
+    # a bound this large beside a pattern costs the generator seconds each time; it has a test of its own
+    del document["components"]["schemas"]["Text"]["maxLength"]
+    # its example is a position that an empty base has not reached
+    del document["components"]["parameters"]["AsOf"]["example"]
+    return document
+
+
+def configuration(service: Service) -> schemathesis.Config:
+    return schemathesis.Config.from_dict(
+        {
+            "base-url": service.address,
+            "headers": service.headers(),
+            "seed": 2,
+            "workers": 1,
+            "continue-on-failure": True,
+            "generation": {"max-examples": EXAMPLES, "database": "none", "no-shrink": True},
+            # tokens have a test of their own: an address that sends many bad ones is soon no longer listened to
+            "checks": {"ignored_auth": {"enabled": False}},
+            "phases": {"stateful": {"generation": {"max-examples": EXAMPLES}}},
+        }
+    )
+
+
+def reason(answer: schemathesis.Response) -> str:
+    try:
+        return str(answer.json()["error"]["details"]["reason"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def run(service: Service) -> Outcome:
+    schema = schemathesis.openapi.from_dict(fuzzed(), config=configuration(service))
+
+    @schema.hook
+    def filter_case(_context: Any, case: schemathesis.Case) -> bool:
+        # a read of a position that is far ahead rightly takes five seconds and ends in a 503
+        return not (case.query or {}).get("as_of")
+
+    @schema.hook
+    def filter_failure(
+        _context: Any, failure: Failure, case: schemathesis.Case, response: schemathesis.Response
+    ) -> bool:
+        return not (isinstance(failure, RejectedPositiveData) and reason(response) in REFUSED_BY_NATURE)
+
+    outcome = Outcome()
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.ScenarioFinished):
+            note(event, outcome)
+        elif isinstance(event, events.NonFatalError | events.FatalError):
+            outcome.failures.append(repr(getattr(event, "value", None) or getattr(event, "exception", None)))
+    return outcome
+
+
+def note(event: events.ScenarioFinished, outcome: Outcome) -> None:
+    recorder = event.recorder
+    for number, checks in recorder.checks.items():
+        interaction = recorder.interactions.get(number)
+        answer = interaction.response if interaction else None
+        label = recorder.cases[number].value.operation.label
+        if answer is not None:
+            outcome.statuses[label].add(answer.status_code)
+        for check in checks:
+            if check.status == Status.FAILURE and check.failure_info is not None:
+                failure = check.failure_info.failure
+                text = answer.text[:400] if answer is not None else "no answer"
+                outcome.failures.append(
+                    f"{label}: {failure.title}: {failure.message}\n{check.failure_info.code_sample[:600]}\n{text}"
+                )
+
+
+def test_every_answer_is_one_that_the_document_describes(service: Service) -> None:
+    outcome = run(service)
+    assert "\n\n".join(outcome.failures[:20]) == ""
+    labels = {f"{method.upper()} {path}" for method, path, _ in operations() if path != "/events"}
+    succeeded = {label for label, statuses in outcome.statuses.items() if statuses & {200, 201}}
+    assert labels - succeeded == set()
+
+
+def test_without_a_token_only_the_public_paths_answer(service: Service) -> None:
+    with service.client({}) as client:
+        for method, path, operation in operations():
+            answer = client.request(method, path.replace("{id}", "recT5rq0Wn3xYz8Ka"))
+            if operation.get("security") == []:
+                assert answer.status_code == 200
+            else:
+                assert answer.status_code == 401, (method, path)
+                assert answer.headers["WWW-Authenticate"].startswith("Bearer realm=")
+
+
+def test_a_wrong_token_opens_nothing_and_is_soon_no_longer_looked_at(tmp_path: Path) -> None:
+    # a process of its own: after this, it listens to no new token from here for a while
+    with running(Place(tmp_path)) as service, service.client({"Authorization": "Bearer wrong"}) as client:
+        answers = [
+            client.request(method, path.replace("{id}", "recT5rq0Wn3xYz8Ka"))
+            for method, path, operation in operations()
+            if operation.get("security") != []
+        ]
+    statuses = [answer.status_code for answer in answers]
+    assert set(statuses[:30]) == {401}
+    assert set(statuses[31:]) == {429}
+
+
+@pytest.mark.parametrize("permission", ["read", "write"])
+def test_a_token_opens_only_what_its_permission_allows(permission: str, service: Service) -> None:
+    reads = permission == "read"
+    with service.client(service.headers(permission, droplet=6)) as client:
+        for method, path, operation in operations():
+            if operation.get("security") == [] or (method == "get") == reads:
+                continue
+            answer = client.request(method, path.replace("{id}", "recT5rq0Wn3xYz8Ka"))
+            assert answer.status_code == 403, (method, path)
+            assert answer.json()["error"]["details"]["needed"] == ("write" if reads else "read")
+
+
+@pytest.mark.parametrize(("field", "schema"), [("Notes", "Text"), ("Sprint_ID", "Key")])
+def test_a_text_of_the_longest_length_is_taken_and_a_longer_one_is_not(
+    field: str, schema: str, service: Service
+) -> None:
+    longest = DOCUMENT["components"]["schemas"][schema]["maxLength"]
+    with service.client() as client:
+        assert client.post("/sprints", json={field: "x" * longest}).status_code == 201
+        assert client.post("/sprints", json={field: "x" * (longest + 1)}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "status"),
+    [
+        ("table=Sprints", {}, 200),
+        ("after=0", {"Last-Event-ID": "1"}, 200),
+        ("after=-1", {}, 422),
+        ("after=1e3", {}, 422),
+        ("table=Nothing", {}, 404),
+        ("since=0", {}, 422),
+        ("", {"Last-Event-ID": "x"}, 422),
+        ("", {"Last-Event-ID": "9" * 19}, 422),
+    ],
+)
+def test_the_stream_of_events_begins_or_is_refused_as_documented(
+    query: str, headers: dict[str, str], status: int, service: Service
+) -> None:
+    described = DOCUMENT["paths"]["/events"]["get"]["responses"]
+    with service.client() as client, client.stream("GET", f"/events?{query}", headers=headers) as answer:
+        assert answer.status_code == status
+        assert str(status) in described
+        wanted = "text/event-stream" if status == 200 else "application/json"
+        assert answer.headers["Content-Type"] == wanted
+        assert answer.headers["X-Trace-ID"]
+        if status == 200:
+            assert next(answer.iter_lines()).startswith(":")
+
+
+@pytest.mark.parametrize(
+    ("day", "status"),
+    [
+        ("9999-12-30", 200),
+        ("9999-12-31", 422),
+        ("0001-01-01", 422),
+        ("2026-02-30", 422),
+        ("2026-1-31", 422),
+        (20260131, 422),
+        (True, 422),
+    ],
+)
+def test_a_digest_is_written_for_any_day_of_the_calendar_but_its_first_and_last(
+    day: object, status: int, service: Service
+) -> None:
+    with service.client() as client:
+        assert client.post("/daily-digest", json={"date": day}).status_code == status
+
+
+def test_rollups_lead_from_page_to_page(service: Service) -> None:
+    # a name of its own, which the random requests do not send
+    cells = [f"rollup-cell-{number}" for number in range(3)]
+    with service.client() as client, EventStream(service, table="Cells") as stream:
+        client.post("/heartbeats", json=[{"Cell_ID": cell, "CPU_Usage": 10} for cell in cells])
+        for cell in cells:
+            stream.next(where=lambda change, cell=cell: (change["after"] or {}).get("Cell_ID") == cell)
+        rows, offset = [], {}
+        for _ in range(5_000):
+            data = client.get("/heartbeats/rollup", params={"limit": 2, **offset}).json()["data"]
+            rows += [(row["cell_id"], row["hour"]) for row in data["rollups"]]
+            if "offset" not in data:
+                break
+            offset = {"offset": data["offset"]}
+    assert [cell for cell, _ in rows if cell in cells] == cells
+    assert rows == sorted(set(rows))
