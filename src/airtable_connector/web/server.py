@@ -8,10 +8,12 @@ on disk by then, which is all that was promised.
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import os
 import signal
 import socket
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,10 +33,10 @@ SLOWEST_HEAD: Final = 10.0
 """Seconds in which the request line and the headers must arrive."""
 
 LAST_LOOK: Final = 0.1
-"""Seconds between closing the door and closing idle connections: requests already on their way get answered."""
+"""Seconds between the last new connection and closing idle ones: requests already on their way get answered."""
 
-MOST_WAITING: Final = 4096
-"""Connections taken over from the system when the door closes."""
+SO_ATTACH_FILTER: Final = 26
+"""Linux' socket option for a filter program; Python has no name for it."""
 
 LONGEST_JOINED: Final = 16 * 1024
 """Bytes of a body that is copied to its headers; a longer one is sent beside them."""
@@ -43,6 +45,18 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 _REFUSAL: Final = (
     b'{"status":"error","error":{"code":"INVALID_REQUEST","message":"%b","details":{"reason":"malformed-http"}}}'
+)
+
+_INSTRUCTION: Final = struct.Struct("HBBI")  # struct sock_filter of linux/filter.h: code, jump if true, if false, value
+_PROGRAM: Final = struct.Struct("HL")  # struct sock_fprog: how many, and where they are
+
+# a listening socket's filter sees a segment from its TCP header on; byte 13 holds the flags (RFC 9293 section 3.1)
+_IGNORE_BEGINNINGS: Final = (
+    (0x30, 0, 0, 13),  # load that byte
+    (0x54, 0, 0, 0x12),  # keep SYN and ACK
+    (0x15, 0, 1, 0x02),  # SYN alone begins a connection:
+    (0x06, 0, 0, 0),  # drop it
+    (0x06, 0, 0, 0xFFFFFFFF),  # let everything else pass
 )
 
 _CONTROLS: Final = bytes([*range(9), *range(10, 32), 127])
@@ -274,32 +288,12 @@ class _Server(uvicorn.Server):
         self._on_ready(address[0], address[1])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the door, answer who is inside already, then finish."""
+        """Let no connection begin any more, answer those that have begun, then finish."""
         self._lifecycle.begin_drain()
-        await self._close_door(sockets or [])
+        for listener in sockets or []:
+            _begin_no_more(listener)
         await asyncio.sleep(LAST_LOOK)  # noqa: TID251 - the machine's own time: sockets know no other
         await super().shutdown(sockets)
-
-    async def _close_door(self, listeners: list[socket.socket]) -> None:
-        """Stop listening, but first let those in whom the system has already accepted for us.
-
-        Closing alone would reset them: their requests may be on the way.
-        """
-        doors = [listener.dup() for listener in listeners]
-        for server in self.servers:
-            server.close()
-        for listener in listeners:
-            listener.close()
-        waiting: list[socket.socket] = []
-        for door in doors:
-            with contextlib.closing(door):
-                door.settimeout(0)
-                waiting += _accept_all(door)
-        for connection in waiting:
-            await self._loop.connect_accepted_socket(self._new_protocol, connection)
-
-    def _new_protocol(self) -> BoundedProtocol:
-        return BoundedProtocol(self.config, self.server_state, self.lifespan.state)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -332,12 +326,17 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _accept_all(door: socket.socket) -> list[socket.socket]:
-    connections: list[socket.socket] = []
-    with contextlib.suppress(OSError):  # nobody is left, or no descriptors are
-        while len(connections) < MOST_WAITING:
-            connections.append(door.accept()[0])
-    return connections
+def _begin_no_more(listener: socket.socket) -> None:
+    """Have the system ignore new connections, while those it has begun to accept for us still come through.
+
+    Closing a listening socket resets every connection that stands in its queue, and its request with it. A caller who
+    is ignored asks again after a second and is then refused, because nobody listens any more.
+    """
+    program = ctypes.create_string_buffer(b"".join(_INSTRUCTION.pack(*step) for step in _IGNORE_BEGINNINGS))
+    with contextlib.suppress(OSError):  # a system without filters keeps a short moment in which it may reset
+        listener.setsockopt(
+            socket.SOL_SOCKET, SO_ATTACH_FILTER, _PROGRAM.pack(len(_IGNORE_BEGINNINGS), ctypes.addressof(program))
+        )
 
 
 def _listen(host: str, port: int, backlog: int) -> socket.socket:
