@@ -66,6 +66,9 @@ class CountingIds:
     def trace(self) -> str:
         return f"00000000-0000-4000-8000-{next(self._numbers):012d}"
 
+    def fraction(self) -> float:
+        return 0.5
+
 
 class SpyObserver:
     """Keeps every fact it was shown."""

@@ -18,6 +18,7 @@ from airtable_connector.mesh import (
     KeyRing,
     KeySource,
     OwnKeyPair,
+    PeerClient,
     RegistryKeys,
     Source,
     TokenVerifier,
@@ -117,7 +118,13 @@ async def open_rooms(
         own_keys = await asyncio.to_thread(_own_keys, settings)
         ring = KeyRing(_fixed_keys(settings, own_keys))
         verifier = TokenVerifier(ring)
-        await _follow_registry_keys(settings, ring, supervisor, stack, clock=clock, ids=ids, observer=observer)
+        client = PeerClient(
+            clock=clock,
+            timeout=settings.mesh.timeout,
+            plain_http_hosts=frozenset(settings.mesh.plain_http_hosts),
+        )
+        stack.push_async_callback(client.close)
+        _follow_registry_keys(settings, ring, supervisor, client, clock=clock, ids=ids, observer=observer)
         networks = parse_trusted_networks(settings.edge.trusted_networks)
         edge = _build_edge(
             settings,
@@ -170,36 +177,48 @@ def _fixed_keys(settings: Settings, own: OwnKeyPair) -> list[TrustedKey]:
     return keys
 
 
-async def _follow_registry_keys(
+def _follow_registry_keys(
     settings: Settings,
     ring: KeyRing,
     supervisor: Supervisor,
-    stack: AsyncExitStack,
+    client: PeerClient,
     *,
     clock: Clock,
     ids: Ids,
     observer: Observer,
 ) -> None:
     identity = settings.identity
-    if identity.jwks_url is None:
+    addresses = _key_addresses(settings)
+    if not addresses:
         return
     source = KeySource(
-        identity.jwks_url,
+        addresses[0],
         issuer=identity.jwt_issuer,
         audience=identity.jwt_audience,
         every=identity.jwks_refresh,
         keep_for=identity.jwks_max_age,
+        also=addresses[1:],
     )
     keys = RegistryKeys(
         source,
+        client=client,
         ring=ring,
         clock=clock,
         observer=observer,
-        jitter=lambda: int(ids.trace()[:8], 16) / 2**32,
+        jitter=ids.fraction,
         wake=lambda: supervisor.wake("registry-keys"),
     )
-    stack.push_async_callback(keys.close)
     supervisor.start("registry-keys", keys.refresh_once)
+
+
+def _key_addresses(settings: Settings) -> tuple[str, ...]:
+    """Say where keys may be: at the address that is set, else where Registries are known to have them."""
+    if settings.identity.jwks_url is not None:
+        return (settings.identity.jwks_url,)
+    registry = settings.mesh.registry_url
+    if registry is None:
+        return ()
+    return tuple(registry + path for path in ("/.well-known/jwks.json", "/auth/public_key", "/auth/public-key"))
 
 
 class PublicKeyUnreadable(Invalid):

@@ -62,6 +62,10 @@ class Ids(Protocol):
         """Mint a trace id, a UUID as text (UDC messages want one)."""
         ...
 
+    def fraction(self) -> float:
+        """Draw a number from 0 up to 1, to scatter what would otherwise happen together."""
+        ...
+
 
 class RandomIds:
     """Ids drawn from the operating system's randomness."""
@@ -80,3 +84,7 @@ class RandomIds:
     def trace(self) -> str:
         """Mint a random UUID."""
         return str(uuid.uuid4())  # noqa: TID251 - the one place that draws
+
+    def fraction(self) -> float:
+        """Draw a number from 0 up to 1."""
+        return secrets.randbits(53) / 2**53

@@ -3,9 +3,11 @@
 Importing this loads no cryptography and no HTTP client; `TokenVerifier.warm_up` loads the former.
 """
 
+from airtable_connector.mesh.calling import LARGEST_ANSWER, PeerClient, Reply
+from airtable_connector.mesh.contacts import Contact, Contacts, PeerBack, PeerLost
 from airtable_connector.mesh.errors import (
+    AddressRefused,
     ExpiredToken,
-    KeyAddressRefused,
     KeyFetchFailed,
     KeyFileExposed,
     KeyFileMissing,
@@ -16,6 +18,7 @@ from airtable_connector.mesh.errors import (
     MalformedToken,
     MintingRefused,
     MissingToken,
+    PeerFailed,
     TokenNotYetValid,
     UntrustedToken,
     UnusableKey,
@@ -51,13 +54,16 @@ from airtable_connector.mesh.tokens.verifier import LEEWAY, TokenVerifier
 
 __all__ = [
     "KEY_FILE",
+    "LARGEST_ANSWER",
     "LEEWAY",
     "LONGEST_LIFETIME",
     "OWN_ISSUER",
     "UNKNOWN_ADDRESS",
+    "AddressRefused",
+    "Contact",
+    "Contacts",
     "ExpiredToken",
     "Identity",
-    "KeyAddressRefused",
     "KeyFetchFailed",
     "KeyFileExposed",
     "KeyFileMissing",
@@ -74,8 +80,13 @@ __all__ = [
     "MintingRefused",
     "MissingToken",
     "OwnKeyPair",
+    "PeerBack",
+    "PeerClient",
+    "PeerFailed",
+    "PeerLost",
     "Permission",
     "RegistryKeys",
+    "Reply",
     "Source",
     "TokenNotYetValid",
     "TokenVerifier",

@@ -3,10 +3,10 @@
 No message here carries a token, a key, a path or a value taken from a token.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from airtable_connector.kernel.clock import iso
-from airtable_connector.kernel.errors import Conflict, Invalid, NotFound, Unauthenticated
+from airtable_connector.kernel.errors import Conflict, Invalid, NotFound, Unauthenticated, Unavailable
 
 _HEADER = "Authorization"
 _WANTED = "send 'Authorization: Bearer <token>' with an RS256 token of the Registry or of this droplet"
@@ -141,16 +141,30 @@ class MintingRefused(Invalid):
         super().__init__(f"no such token is minted: {why}", field=field, hint=hint)
 
 
-class KeyAddressRefused(Invalid):
-    """Keys must not be fetched from this address."""
+class AddressRefused(Invalid):
+    """A peer must not be asked at this address."""
 
-    code = "key-address-refused"
+    code = "address-refused"
 
     def __init__(self, why: str) -> None:
         super().__init__(
-            f"keys are not fetched from this address: {why}",
-            hint="give an https address without user and password; http is for this machine only",
+            f"the mesh is not asked at this address: {why}",
+            hint="give an https address without user and password; http is for this machine and PLAIN_HTTP_HOSTS",
         )
+
+
+class PeerFailed(Unavailable):
+    """A peer did not answer as it should; whether it has done what was asked is not known."""
+
+    code = "peer-failed"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the peer did not answer as it should: {why}",
+            retry_after=timedelta(seconds=30),
+            hint="see /dependencies for what is known of it",
+        )
+        self.why = why
 
 
 class MalformedKeySet(Invalid):

@@ -130,6 +130,13 @@ def postgres_url(text: str) -> Secret:
     return Secret(text)
 
 
+def secret_text(text: str) -> Secret:
+    """Take a key that goes into a header, and hide it."""
+    if not text.isascii() or not text.isprintable() or len(text) > 1_000:
+        raise ValueError("a line of at most 1000 printable ASCII characters")
+    return Secret(text)
+
+
 def time_of_day(text: str) -> time:
     """Read a time of day without a zone."""
     expected = "a time of day like 06:00"

@@ -48,6 +48,8 @@ GROUPS: Mapping[str, str] = MappingProxyType(
         "server": "Server and logs",
         "edge": "What is let in",
         "identity": "Whose tokens are believed",
+        "mesh": "Being a member of the mesh",
+        "messages": "Messages between droplets",
         "heartbeats": "Heartbeats of cells",
         "digest": "Daily digest",
     }
@@ -119,12 +121,45 @@ READERS: Mapping[str, Reader] = MappingProxyType({
     "MESH_PUBLIC_KEY_FILE": Reader("identity.mesh_public_key_file", parsers.optional(Path), "",
         "A PEM file with the public half of the key that the mesh shares.", "keys/mesh.pem"),
     "JWKS_URL": Reader("identity.jwks_url", parsers.optional(parsers.web_address), "",
-        "Where the Registry publishes its keys; fetched in the background.",
+        "Where the Registry publishes its keys, when not where REGISTRY_URL lets expect; fetched in the background.",
         "https://drop18.fullpotential.ai/.well-known/jwks.json"),
     "JWKS_REFRESH_SECONDS": Reader("identity.jwks_refresh", parsers.span(SECOND, 1, 86_400), "300",
         "How often the published keys are fetched.", "300"),
     "JWKS_MAX_AGE_HOURS": Reader("identity.jwks_max_age", parsers.span(HOUR, 0.1, 8_760), "24",
         "How long the last fetched keys are believed while they cannot be fetched again.", "24"),
+
+    "REGISTRY_URL": Reader("mesh.registry_url", parsers.optional(parsers.web_address), "",
+        "Address of the Registry; none means that we are not registered there.",
+        "https://drop18.fullpotential.ai", "registry.url"),
+    "REGISTRY_KEY": Reader("mesh.registry_key", parsers.optional(parsers.secret_text), "",
+        "The key that the Registry gives tokens for.", "a-long-random-text", secret=True),
+    "REGISTRY_AUTO_REGISTER": Reader("mesh.auto_register", parsers.yes_or_no, "true",
+        "Whether the droplet registers itself at the Registry and the Orchestrator.", "true",
+        "registry.auto_register"),
+    "REGISTRY_HEARTBEAT_SECONDS": Reader("mesh.registry_interval", parsers.span(SECOND, 1, 3_600), "30",
+        "How often the Registry is told that we live.", "30", "registry.heartbeat_interval"),
+    "ORCHESTRATOR_URL": Reader("mesh.orchestrator_url", parsers.optional(parsers.web_address), "",
+        "Address of the Orchestrator; none means that we are not registered there and take no tasks.",
+        "https://drop10.fullpotential.ai", "orchestrator.url"),
+    "ORCHESTRATOR_PRIVATE_KEY_FILE": Reader("mesh.private_key_file", parsers.optional(Path), "",
+        "A PEM file (0600) with the private key that the mesh shares; it signs our tokens for the Orchestrator.",
+        "keys/mesh_private.pem"),
+    "ORCHESTRATOR_REPORT_STATE": Reader("mesh.report_state", parsers.yes_or_no, "true",
+        "Whether heartbeats to the Orchestrator carry our metrics.", "true", "orchestrator.report_state"),
+    "ORCHESTRATOR_REPORT_SECONDS": Reader("mesh.orchestrator_interval", parsers.span(SECOND, 1, 3_600), "60",
+        "How often the Orchestrator is told that we live.", "60", "orchestrator.report_interval"),
+    "TASK_POLL_SECONDS": Reader("mesh.task_interval", parsers.span(SECOND, 0.1, 3_600), "10",
+        "How often the Orchestrator is asked for tasks.", "10"),
+    "PEER_TIMEOUT_SECONDS": Reader("mesh.timeout", parsers.span(SECOND, 0.1, 60), "5",
+        "How long an answer of another droplet is waited for.", "5"),
+    "PLAIN_HTTP_HOSTS": Reader("mesh.plain_http_hosts", parsers.each(parsers.filled_text), "",
+        "Hosts that may be spoken to without encryption, for a laboratory; this machine always may.",
+        "registry, orchestrator"),
+
+    "MESSAGE_RATE_PER_MINUTE": Reader("messages.rate_per_minute", parsers.whole(1, 10_000_000), "100",
+        "Messages a minute from each droplet; more are answered 429.", "100"),
+    "MESSAGE_KEEP_DAYS": Reader("messages.keep", parsers.span(DAY, 1, 3_650), "30",
+        "How long messages are kept, and a repeated trace_id gets the first answer again.", "30"),
 
     "HEARTBEAT_INTERVAL_SECONDS": Reader("heartbeats.interval", parsers.span(SECOND, 1, 86_400), "60",
         "The rhythm assumed for a cell until its own is known; three missed beats mean Offline.", "60"),
@@ -143,11 +178,7 @@ READERS: Mapping[str, Reader] = MappingProxyType({
 """Every setting this version reads, by name."""
 
 NOT_USED: Mapping[str, str] = MappingProxyType({
-    "REGISTRY_URL": "address of the Registry",
-    "REGISTRY_KEY": "key for the Registry",
-    "ORCHESTRATOR_URL": "address of the Orchestrator",
-    "ORCHESTRATOR_JWT": "a token for the Orchestrator, as the predecessor wanted one",
-    "ORCHESTRATOR_PRIVATE_KEY_FILE": "key that signs tokens for the Orchestrator",
+    "ORCHESTRATOR_JWT": "a token made by hand; we sign our own, see ORCHESTRATOR_PRIVATE_KEY_FILE",
     "AIRTABLE_API_KEY": "Airtable access token; the embedded base is served whether it is set or not",
     "BASE_ID": "Airtable base",
     "AIRTABLE_ENDPOINT_URL": "address of Airtable's Web API",
@@ -156,12 +187,6 @@ NOT_USED: Mapping[str, str] = MappingProxyType({
 
 CONFIG_NOT_USED: Mapping[str, str] = MappingProxyType({
     "droplet.version": "the version reported is the installed program's",
-    "registry.url": "address of the Registry",
-    "registry.auto_register": "registration at the Registry",
-    "registry.heartbeat_interval": "heartbeats to the Registry",
-    "orchestrator.url": "address of the Orchestrator",
-    "orchestrator.report_state": "reports to the Orchestrator",
-    "orchestrator.report_interval": "reports to the Orchestrator",
 })
 """Places in ``udc_config.json`` that the UDC contract names, and that this version does nothing with."""
 # fmt: on

@@ -84,6 +84,31 @@ class IdentitySettings:
 
 
 @dataclass(frozen=True)
+class MeshSettings:
+    """Where the mesh's other members are and how we speak to them."""
+
+    registry_url: str | None
+    registry_key: Secret | None
+    auto_register: bool
+    registry_interval: timedelta
+    orchestrator_url: str | None
+    private_key_file: Path | None
+    report_state: bool
+    orchestrator_interval: timedelta
+    task_interval: timedelta
+    timeout: timedelta
+    plain_http_hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MessageSettings:
+    """How many messages are taken and how long they are kept."""
+
+    rate_per_minute: int
+    keep: timedelta
+
+
+@dataclass(frozen=True)
 class HeartbeatSettings:
     """How cells are watched and how long their beats are kept."""
 
@@ -114,6 +139,8 @@ class Settings:
     server: ServerSettings
     edge: EdgeSettings
     identity: IdentitySettings
+    mesh: MeshSettings
+    messages: MessageSettings
     heartbeats: HeartbeatSettings
     digest: DigestSettings
     sources: Mapping[str, str]

@@ -13,13 +13,14 @@ from werkzeug import Request, Response
 
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.mesh import (
-    KeyAddressRefused,
+    AddressRefused,
     KeyRing,
     KeysDropped,
     KeysFetched,
     KeysFetchFailed,
     KeySource,
     MalformedKeySet,
+    PeerClient,
     RegistryKeys,
     TokenVerifier,
     UntrustedToken,
@@ -72,11 +73,18 @@ class House:
     def __init__(self, endpoint: Endpoint, **changes: Any) -> None:
         self.clock, self.spy, self.ring = FakeClock(), Listener(), KeyRing()
         self.verifier = TokenVerifier(self.ring)
+        self.client = PeerClient(clock=self.clock)
         self.wakes = 0
         self.supervisor: Supervisor | None = None
         source = KeySource(endpoint.url, issuer=ISSUER, audience=AUDIENCE, **changes)
         self.step = RegistryKeys(
-            source, ring=self.ring, clock=self.clock, observer=self.spy, jitter=lambda: 0.5, wake=self._wake
+            source,
+            client=self.client,
+            ring=self.ring,
+            clock=self.clock,
+            observer=self.spy,
+            jitter=lambda: 0.5,
+            wake=self._wake,
         )
 
     def _wake(self) -> None:
@@ -105,7 +113,7 @@ async def living(endpoint: Endpoint, **changes: Any) -> AsyncIterator[House]:
     try:
         yield house
     finally:
-        await house.step.close()
+        await house.client.close()
 
 
 @pytest.fixture
@@ -180,10 +188,11 @@ def test_a_set_of_too_many_keys_is_refused(registry) -> None:
     ],
 )  # fmt: skip
 def test_an_address_that_could_be_tampered_with_is_refused_without_showing_it(url) -> None:
-    with pytest.raises(KeyAddressRefused) as refused:
+    with pytest.raises(AddressRefused) as refused:
         RegistryKeys(
             KeySource(url, issuer=None, audience=None),
-            ring=KeyRing(), clock=FakeClock(), observer=SpyObserver(), jitter=lambda: 0.0, wake=lambda: None,
+            client=PeerClient(clock=FakeClock()), ring=KeyRing(), clock=FakeClock(), observer=SpyObserver(),
+            jitter=lambda: 0.0, wake=lambda: None,
         )  # fmt: skip
     assert "secret" not in f"{refused.value} {refused.value.__cause__}"
 
@@ -199,7 +208,8 @@ def test_an_address_that_could_be_tampered_with_is_refused_without_showing_it(ur
 )
 def test_an_address_that_cannot_or_may_is_taken(url, hosts) -> None:
     RegistryKeys(
-        KeySource(url, issuer=None, audience=None, plain_http_hosts=frozenset(hosts)),
+        KeySource(url, issuer=None, audience=None),
+        client=PeerClient(clock=FakeClock(), plain_http_hosts=frozenset(hosts)),
         ring=KeyRing(), clock=FakeClock(), observer=SpyObserver(), jitter=lambda: 0.0, wake=lambda: None,
     )  # fmt: skip
 
@@ -426,7 +436,7 @@ async def test_a_hanging_address_holds_up_nobody_and_is_given_up(endpoint, regis
         finally:
             released.set()
         assert house.accepts(registry.sign(claims(), kid="r1"))
-        assert "in time" in house.spy.facts[-1].reason
+        assert "within 0.5 s" in house.spy.facts[-1].reason
 
 
 @pytest.mark.anyio

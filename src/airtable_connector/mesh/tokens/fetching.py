@@ -5,21 +5,17 @@ about an unknown key is ask for the next fetch to come early.
 """
 
 import asyncio
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from http import HTTPStatus
 
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.observer import Fact, Observer
-from airtable_connector.mesh.errors import KeyAddressRefused, KeyFetchFailed, MalformedKeySet
+from airtable_connector.mesh.calling import PeerClient
+from airtable_connector.mesh.errors import KeyFetchFailed, MalformedKeySet, PeerFailed
 from airtable_connector.mesh.tokens.jwks import read_key_set
 from airtable_connector.mesh.tokens.keys import KeyRing, TrustedKey
-
-if TYPE_CHECKING:
-    import httpx2
 
 LARGEST_BODY = 256 * 1024
 """Bytes of a key set; a longer one is not read to its end."""
@@ -40,7 +36,7 @@ class KeySource:
         keep_for: how long the last good keys stay trusted while fetching fails; then nobody is.
         cool_down: the least time from one fetch to a next one that an unknown key asks for.
         timeout: for one fetch as a whole.
-        plain_http_hosts: other machines that may serve keys without encryption, for a laboratory.
+        also: further addresses, asked in their order when those before them serve no keys.
     """
 
     url: str
@@ -50,7 +46,7 @@ class KeySource:
     keep_for: timedelta = timedelta(hours=24)
     cool_down: timedelta = timedelta(seconds=30)
     timeout: timedelta = timedelta(seconds=5)
-    plain_http_hosts: frozenset[str] = frozenset()
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +76,7 @@ class RegistryKeys:
 
     Args:
         source: where and how often.
+        client: asks.
         ring: receives the keys; asks here for an early fetch when a token names an unknown one.
         clock: tells ages; nothing here waits by it.
         observer: is told of changes and outages.
@@ -87,27 +84,29 @@ class RegistryKeys:
         wake: cuts the rest of the step short (`Supervisor.wake` with the name it was started under).
 
     Raises:
-        KeyAddressRefused: the address must not be asked for keys.
+        AddressRefused: an address must not be asked for keys.
     """
 
     def __init__(
         self,
         source: KeySource,
         *,
+        client: PeerClient,
         ring: KeyRing,
         clock: Clock,
         observer: Observer,
         jitter: Callable[[], float],
         wake: Callable[[], None],
     ) -> None:
-        _check_address(source)
+        for url in (source.url, *source.also):
+            client.check_address(url)
         self._source = source
+        self._client = client
         self._ring = ring
         self._clock = clock
         self._observer = observer
         self._jitter = jitter
         self._wake = wake
-        self._client: httpx2.AsyncClient | None = None
         self._flight = asyncio.Lock()
         self._not_before = clock.monotonic()
         self._good_until: float | None = None
@@ -134,15 +133,9 @@ class RegistryKeys:
             self._asked_early = False
             try:
                 keys = await self._fetch()
-            except (KeyFetchFailed, MalformedKeySet) as reason:
+            except KeyFetchFailed as reason:
                 return self._endure(reason.message)
             return self._take_in(keys)
-
-    async def close(self) -> None:
-        """Close the connections; the keys stay in the ring."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
 
     def _take_in(self, keys: tuple[TrustedKey, ...]) -> timedelta:
         now, version = self._clock.monotonic(), self._ring.version
@@ -171,81 +164,27 @@ class RegistryKeys:
         return rest
 
     async def _fetch(self) -> tuple[TrustedKey, ...]:
-        body = await self._download()
+        """Ask the addresses in their order; the reason of the first stands for all when none has keys."""
+        reasons: list[str] = []
+        for url in (self._source.url, *self._source.also):
+            try:
+                return await self._ask(url)
+            except PeerFailed as failure:
+                reasons.append(failure.why)
+            except MalformedKeySet as failure:
+                reasons.append(failure.message)
+        raise KeyFetchFailed(reasons[0])
+
+    async def _ask(self, url: str) -> tuple[TrustedKey, ...]:
+        reply = await self._client.call("GET", url, within=self._source.timeout, most=LARGEST_BODY)
+        if reply.status != HTTPStatus.OK:
+            raise PeerFailed(f"the answer was {reply.status}")
         # in a thread: the first time this loads the cryptography
-        return await asyncio.to_thread(read_key_set, body, issuer=self._source.issuer, audience=self._source.audience)
-
-    async def _download(self) -> bytes:
-        import httpx2  # noqa: PLC0415 - heavy
-
-        client = await self._open_client()
-        try:
-            async with (
-                asyncio.timeout(self._source.timeout.total_seconds()),
-                client.stream("GET", self._source.url) as reply,
-            ):
-                _check_reply(reply)
-                return await _read_body(reply)
-        except TimeoutError as cause:
-            raise KeyFetchFailed("no whole answer came in time") from cause
-        except (httpx2.HTTPError, httpx2.InvalidURL) as cause:
-            raise KeyFetchFailed(f"the connection failed ({type(cause).__name__})") from cause
-
-    async def _open_client(self) -> "httpx2.AsyncClient":
-        import httpx2  # noqa: PLC0415 - heavy
-
-        if self._client is None:
-            # in a thread: it reads the certificates of the authorities
-            self._client = await asyncio.to_thread(
-                httpx2.AsyncClient,
-                timeout=self._source.timeout.total_seconds(),
-                follow_redirects=False,  # another address could serve other keys
-                trust_env=False,
-                headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-            )
-        return self._client
+        return await asyncio.to_thread(
+            read_key_set, reply.content, issuer=self._source.issuer, audience=self._source.audience
+        )
 
 
 def _backoff(failures: int, *, longest: timedelta) -> timedelta:
     doublings: int = 2 ** min(failures, 20)
     return min(_FIRST_BACKOFF * doublings, longest)
-
-
-def _check_reply(reply: "httpx2.Response") -> None:
-    if reply.status_code != 200:
-        raise KeyFetchFailed(f"the answer was {reply.status_code}")
-    if reply.headers.get("content-encoding", "identity") != "identity":
-        raise KeyFetchFailed("the answer was compressed, which was not asked for")
-
-
-async def _read_body(reply: "httpx2.Response") -> bytes:
-    body = bytearray()
-    async for chunk in reply.aiter_raw():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise KeyFetchFailed(f"the answer was longer than {LARGEST_BODY} bytes")
-    return bytes(body)
-
-
-def _check_address(source: KeySource) -> None:
-    try:
-        address = urlsplit(source.url)
-        host = address.hostname or ""
-        _ = address.port
-    except ValueError:
-        raise KeyAddressRefused("it is not an address") from None
-    if address.scheme not in {"http", "https"} or not host:
-        raise KeyAddressRefused("it is not an http or https address")
-    if address.username is not None or address.password is not None:
-        raise KeyAddressRefused("it holds a user or a password")
-    if address.scheme == "http" and not _is_this_machine(host) and host not in source.plain_http_hosts:
-        raise KeyAddressRefused("plain http would let anybody on the way put in keys")
-
-
-def _is_this_machine(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
