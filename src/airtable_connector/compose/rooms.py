@@ -83,7 +83,9 @@ async def open_base(
         StoreUnavailable: the database cannot be opened.
         NewerDatabase: it was written by a later version.
     """
-    kept = WorkspaceSettings(settings.store.cache_max_bytes, settings.store.idempotency_keep)
+    kept = WorkspaceSettings(
+        settings.store.cache_max_bytes, settings.store.idempotency_keep, keep_messages=settings.messages.keep
+    )
     async with (
         open_database(database_location(settings), clock=clock) as database,
         open_workspace(

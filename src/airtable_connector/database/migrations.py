@@ -103,4 +103,41 @@ MIGRATIONS: tuple[Migration, ...] = (
             "create index beat_rollups_by_hour on beat_rollups (hour)",
         ),
     ),
+    Migration(
+        4,
+        "messages to peers, and what is known of peers",
+        sqlite=(
+            # queue is the target as a name for its line of messages; state: queued, delivered, error, cancelled
+            "create table outbox (seq integer primary key autoincrement, trace_id text not null unique,"
+            " target text not null, queue text not null, message_type text not null, payload text not null,"
+            " priority integer not null, retries integer not null, sender integer not null, cause text not null,"
+            " state text not null, attempts integer not null, due_at text not null, created_at text not null,"
+            " ended_at text, reply text) strict",
+            "create index outbox_queued on outbox (queue, priority, seq) where state = 'queued'",
+            "create index outbox_by_state on outbox (state, seq)",
+            "create table outbox_attempts (trace_id text not null, number integer not null, at text not null,"
+            " took_ms integer not null, status integer, reason text not null, primary key (trace_id, number))"
+            " strict, without rowid",
+            # which process sends a line's messages, so that two never send it at once and out of order
+            "create table outbox_leases (queue text primary key, owner text not null, until text not null) strict",
+            "create table peers (name text primary key, droplet integer, names text not null, endpoint text,"
+            " status text, listed_by text, listed_at text, told text, told_at text) strict",
+            "create index events_by_cause on events (cause)",
+        ),
+        postgres=(
+            "create table outbox (seq bigint generated always as identity primary key, trace_id text not null unique,"
+            " target text not null, queue text not null, message_type text not null, payload text not null,"
+            " priority integer not null, retries integer not null, sender bigint not null, cause text not null,"
+            " state text not null, attempts integer not null, due_at text not null, created_at text not null,"
+            " ended_at text, reply text)",
+            "create index outbox_queued on outbox (queue, priority, seq) where state = 'queued'",
+            "create index outbox_by_state on outbox (state, seq)",
+            "create table outbox_attempts (trace_id text not null, number integer not null, at text not null,"
+            " took_ms bigint not null, status integer, reason text not null, primary key (trace_id, number))",
+            "create table outbox_leases (queue text primary key, owner text not null, until text not null)",
+            "create table peers (name text primary key, droplet bigint, names text not null, endpoint text,"
+            " status text, listed_by text, listed_at text, told text, told_at text)",
+            "create index events_by_cause on events (cause)",
+        ),
+    ),
 )

@@ -69,6 +69,7 @@ from airtable_connector.records.query import (
     write_offset,
 )
 from airtable_connector.records.requests import (
+    MESSAGE_KEY,
     Actor,
     Create,
     Delete,
@@ -122,6 +123,7 @@ __all__ = [
     "LARGEST_PAGE",
     "LONGEST_KEY",
     "LONGEST_TEXT",
+    "MESSAGE_KEY",
     "MOST_ITEMS",
     "MOST_SORTS",
     "PROOF",

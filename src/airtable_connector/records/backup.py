@@ -27,7 +27,7 @@ from airtable_connector.records.schema import STANDARD_TABLES
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 3
+SCHEMA = 4
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
 
 PAGE = 500
@@ -180,6 +180,16 @@ _TABLES = (
         "cell_id hour beats cpu_count cpu_sum cpu_min cpu_max ram_count ram_sum ram_min ram_max",
         key="cell_id hour",
     ),
+    _kept(
+        "outbox",
+        4,
+        "seq trace_id target queue message_type payload priority retries sender cause state attempts due_at created_at"
+        " ended_at reply",
+        key="seq",
+    ),
+    _kept("outbox_attempts", 4, "trace_id number at took_ms status reason", key="trace_id number"),
+    _kept("outbox_leases", 4, "queue owner until", key="queue"),
+    _kept("peers", 4, "name droplet names endpoint status listed_by listed_at told told_at", key="name"),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 
@@ -187,10 +197,13 @@ _FILLED_WHEN_NEW = frozenset({"tables", "chain"})
 """Tables that have rows in a base that nobody has written to."""
 
 _SCHEMA_VERSION = "select max(number) from schema_version"
-_COUNT_EVENTS_ON = (
-    "select setval(pg_get_serial_sequence('events', 'seq'), (select max(seq) from events))"
-    " where exists (select 1 from events)"
-)
+_COUNT_ON = {
+    2: "select setval(pg_get_serial_sequence('events', 'seq'), (select max(seq) from events))"
+    " where exists (select 1 from events)",
+    4: "select setval(pg_get_serial_sequence('outbox', 'seq'), (select max(seq) from outbox))"
+    " where exists (select 1 from outbox)",
+}
+"""What makes the server's own numbers go on behind the restored ones, by the schema version that brought the table."""
 
 
 async def _schema_version(reader: Reader) -> int:
@@ -413,5 +426,7 @@ async def _fill(tx: Transaction, file: BinaryIO, header: _Header) -> None:
         waiting.append(table.decode(values))
     if present is not None:
         await tx.run_many(present.insert(), waiting)
-    if tx.dialect == "postgres" and header.schema >= 2:  # the version that brought the event log
-        await tx.all(_COUNT_EVENTS_ON)
+    if tx.dialect == "postgres":
+        for since, statement in _COUNT_ON.items():
+            if header.schema >= since:
+                await tx.all(statement)

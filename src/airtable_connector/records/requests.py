@@ -4,10 +4,13 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from airtable_connector.kernel.ids import RecordId
 from airtable_connector.records.schema import Record, Table
+
+MESSAGE_KEY: Final = "message "
+"""How the keys of messages begin; the blank keeps them apart from those that come in a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,10 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Repeatable:
-    """Makes a repeated request the same request: the answer is kept with the write, in one transaction."""
+    """Makes a repeated request the same request: the answer is kept with the write, in one transaction.
+
+    A key that begins with `MESSAGE_KEY` belongs to a message between droplets, whose answer is kept longer.
+    """
 
     key: str
     fingerprint: bytes

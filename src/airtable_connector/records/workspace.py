@@ -19,7 +19,14 @@ from airtable_connector.records import storage
 from airtable_connector.records.errors import InvalidSchema, PositionNotReached, UnknownTable
 from airtable_connector.records.feed import Change, Head
 from airtable_connector.records.query import Page, Position, Query, sort_key
-from airtable_connector.records.requests import LoggedEvent, Outcome, WriteRequest
+from airtable_connector.records.requests import (
+    Actor,
+    LoggedEvent,
+    Outcome,
+    Repeatable,
+    StoredAnswer,
+    WriteRequest,
+)
 from airtable_connector.records.schema import Record, Table
 from airtable_connector.records.shelving import Shelving
 from airtable_connector.records.writer import Writer
@@ -30,10 +37,14 @@ FORGET_STEP = 2_000
 
 @dataclass(frozen=True)
 class WorkspaceSettings:
-    """How much memory shelves may take together, and how long answers are kept for repetitions."""
+    """How much memory shelves may take together, and how long answers are kept for repetitions.
+
+    ``keep_messages`` is for the answers to messages, and for the messages themselves in the event log.
+    """
 
     memory: int = 512 * 1024 * 1024
     keep_answers: timedelta = timedelta(hours=24)
+    keep_messages: timedelta = timedelta(days=30)
 
 
 class Workspace:
@@ -62,6 +73,7 @@ class Workspace:
             ids=ids,
             observer=observer,
             keep_answers=settings.keep_answers,
+            keep_messages=settings.keep_messages,
         )
 
     @property
@@ -195,6 +207,19 @@ class Workspace:
         async with self._database.reading() as reader:
             return await storage.events_before(reader, before, count)
 
+    async def events_because_of(self, cause: str, *, kind: str, count: int) -> list[LoggedEvent]:
+        """Return up to ``count`` entries of the event log with this trace id and kind, oldest first."""
+        async with self._database.reading() as reader:
+            return await storage.events_of_cause(reader, cause, kind, count)
+
+    async def kept_answer(self, actor: Actor, repeatable: Repeatable) -> StoredAnswer | None:
+        """Return the answer that this request was given before, without writing anything.
+
+        Raises:
+            KeyReused: the key came with another request before.
+        """
+        return await self._writer.kept_answer(actor, repeatable)
+
     async def advance_beyond(self, seq: int, *, within: timedelta) -> bool:
         """Wait until the feed stands beyond ``seq``; False when the time is over first."""
         return await self._shelving.advance_beyond(seq, within=within)
@@ -271,9 +296,11 @@ class Workspace:
         return timedelta(days=365)
 
     async def _forget_once(self) -> timedelta:
-        before = iso(self._clock.now() - self._settings.keep_answers)
+        now = self._clock.now()
+        answers, messages = iso(now - self._settings.keep_answers), iso(now - self._settings.keep_messages)
         async with self._database.transaction() as tx:
-            forgotten = await storage.forget_answers(tx, before=before, count=FORGET_STEP)
+            forgotten = await storage.forget_answers(tx, before=answers, count=FORGET_STEP)
+            forgotten = max(forgotten, await storage.forget_messages(tx, before=messages, count=FORGET_STEP))
         return timedelta(0) if forgotten == FORGET_STEP else timedelta(minutes=10)
 
     def _know(self, table: Table) -> None:

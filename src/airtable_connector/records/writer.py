@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from airtable_connector.database import Database, Transaction
+from airtable_connector.database import Database, Reader, Transaction
 from airtable_connector.kernel.clock import Clock, iso
 from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.kernel.ids import Ids, TableId
@@ -19,11 +19,15 @@ from airtable_connector.records.errors import QueueFull, RequestInFlight, StoreC
 from airtable_connector.records.feed import Head
 from airtable_connector.records.preparing import Ready, links_to_empty, needs, prepare_all
 from airtable_connector.records.requests import (
+    MESSAGE_KEY,
+    Actor,
     Create,
     Done,
     LogEvent,
     Outcome,
+    Repeatable,
     Replayed,
+    StoredAnswer,
     Upsert,
     WriteRequest,
 )
@@ -90,6 +94,7 @@ class Writer:
         ids: Ids,
         observer: Observer,
         keep_answers: timedelta,
+        keep_messages: timedelta,
     ) -> None:
         self._database = database
         self._shelving = shelving
@@ -98,6 +103,7 @@ class Writer:
         self._ids = ids
         self._observer = observer
         self._keep_answers = keep_answers
+        self._keep_messages = keep_messages
         self._queue: deque[_Waiting] = deque()
         self._waiting = 0
         self._arrived = asyncio.Event()
@@ -261,14 +267,26 @@ class Writer:
                 await self._clock.sleep(timedelta(0))
         return draft
 
+    async def kept_answer(self, actor: Actor, repeatable: Repeatable) -> StoredAnswer | None:
+        """Return the answer that this request was given before, without writing anything.
+
+        Raises:
+            KeyReused: the key came with another request before.
+        """
+        async with self._database.reading() as reader:
+            return await self._recall(reader, actor, repeatable, self._clock.now())
+
     async def _replayed(self, tx: Transaction, request: WriteRequest, now: datetime) -> Replayed | None:
-        repeatable = request.repeatable
-        if repeatable is None:
+        if request.repeatable is None:
             return None
-        since = iso(now - self._keep_answers)
-        kept = await storage.kept_answer(tx, request.actor.droplet, repeatable.key, since=since)
-        answer = recognise(kept, repeatable)
+        answer = await self._recall(tx, request.actor, request.repeatable, now)
         return None if answer is None else Replayed(answer)
+
+    async def _recall(self, reader: Reader, actor: Actor, repeatable: Repeatable, now: datetime) -> StoredAnswer | None:
+        keep = self._keep_messages if repeatable.key.startswith(MESSAGE_KEY) else self._keep_answers
+        since = iso(now - keep)
+        kept = await storage.kept_answer(reader, actor.droplet, repeatable.key, since=since)
+        return recognise(kept, repeatable)
 
     async def _load(self, tx: Transaction, head: Head, at: str, ready: Sequence[Ready]) -> Draft:
         wanted = needs(ready)

@@ -5,7 +5,9 @@ Nobody here commits: a caller opens the transaction or the snapshot and hands it
 
 from airtable_connector.records.storage.answers import (
     events_before,
+    events_of_cause,
     forget_answers,
+    forget_messages,
     keep_answer,
     kept_answer,
     log_event,
@@ -55,8 +57,10 @@ __all__ = [
     "entries_of_table",
     "entries_to_verify",
     "events_before",
+    "events_of_cause",
     "find",
     "forget_answers",
+    "forget_messages",
     "insert_records",
     "keep_answer",
     "kept_answer",

@@ -2,7 +2,7 @@
 
 import orjson
 
-from airtable_connector.database import Reader, Sql, Transaction
+from airtable_connector.database import Reader, Row, Sql, Transaction
 from airtable_connector.records.requests import LoggedEvent, StoredAnswer
 
 _KEPT = (
@@ -16,11 +16,21 @@ _KEEP = Sql(
     " on conflict (actor, key) do update set fingerprint = excluded.fingerprint, status = excluded.status,"
     " headers = excluded.headers, body = excluded.body, at = excluded.at",
 )
-_FORGET = Sql(
+_FORGET = (
     "delete from idempotency where (actor, key) in"
-    " (select actor, key from idempotency where at < :before limit :count)",
+    " (select actor, key from idempotency where at < :before and key not like 'message %' limit :count)"
+)
+_FORGET_MESSAGES = (
     "delete from idempotency where (actor, key) in"
-    " (select actor, key from idempotency where at < :before limit :count)",
+    " (select actor, key from idempotency where at < :before and key like 'message %' limit :count)"
+)
+_FORGET_LOGGED_MESSAGES = (
+    "delete from events where seq in"
+    " (select seq from events where at < :before and kind = 'message' order by seq limit :count)"
+)
+_EVENTS_OF_CAUSE = (
+    "select seq, at, kind, actor, cause, payload from events where cause = :cause and kind = :kind"
+    " order by seq limit :count"
 )
 _LOG_EVENT = "insert into events (at, kind, actor, cause, payload) values (:at, :kind, :actor, :cause, :payload)"
 _EVENTS_BEFORE = (
@@ -55,8 +65,14 @@ async def keep_answer(
 
 
 async def forget_answers(tx: Transaction, *, before: str, count: int) -> int:
-    """Forget up to ``count`` answers that are older than a moment."""
+    """Forget up to ``count`` answers to requests that are older than a moment."""
     return await tx.run(_FORGET, before=before, count=count)
+
+
+async def forget_messages(tx: Transaction, *, before: str, count: int) -> int:
+    """Forget up to ``count`` messages that are older than a moment, and as many answers to messages."""
+    answers = await tx.run(_FORGET_MESSAGES, before=before, count=count)
+    return max(answers, await tx.run(_FORGET_LOGGED_MESSAGES, before=before, count=count))
 
 
 async def log_event(tx: Transaction, *, at: str, kind: str, actor: int, cause: str, payload: object) -> None:
@@ -67,5 +83,14 @@ async def log_event(tx: Transaction, *, at: str, kind: str, actor: int, cause: s
 
 async def events_before(reader: Reader, before: int, count: int) -> list[LoggedEvent]:
     """Read up to ``count`` entries of the event log, newest first, before a sequence."""
-    rows = await reader.all(_EVENTS_BEFORE, before=before, count=count)
-    return [LoggedEvent(seq, at, kind, actor, cause, orjson.loads(text)) for seq, at, kind, actor, cause, text in rows]
+    return [_event(row) for row in await reader.all(_EVENTS_BEFORE, before=before, count=count)]
+
+
+async def events_of_cause(reader: Reader, cause: str, kind: str, count: int) -> list[LoggedEvent]:
+    """Read up to ``count`` entries of the event log that have one trace id and kind, oldest first."""
+    return [_event(row) for row in await reader.all(_EVENTS_OF_CAUSE, cause=cause, kind=kind, count=count)]
+
+
+def _event(row: Row) -> LoggedEvent:
+    seq, at, kind, actor, cause, payload = row
+    return LoggedEvent(seq, at, kind, actor, cause, orjson.loads(payload))
