@@ -96,6 +96,16 @@ async def fill(base: Base) -> None:
     async with base.database.transaction() as tx:
         await tx.run("insert into cursors (reader, seq) values ('heartbeats', 7)")
         await tx.run("insert into cell_watch values ('C-1', '2026-01-05T12:00:00.000Z', 60.5, 'OK', null, 12.25)")
+        await tx.run(
+            "insert into peers values ('droplet-5', 5, '[]', 'https://five.example', 'registry', '2026-01-05')"
+        )
+        await tx.run("insert into outbox_queues values ('droplet-5', '2026-01-05', '', '')")
+        await tx.run("insert into outbox_attempts values ('a-trace', 1, '2026-01-05', 12, null, 'nobody listens')")
+        await tx.run(
+            "insert into outbox (trace_id, target, queue, message_type, payload, priority, retries, sender, cause,"
+            " state, attempts, due_at, created_at)"
+            " values ('a-trace', '5', 'droplet-5', 'event', '{}', 1, 3, 5, 'cause', 'queued', 1, '2026', '2026')"
+        )
         for hour in ("2026-01-05T11", "2026-01-05T12"):
             await tx.run(
                 "insert into beat_rollups values ('C-1', :hour, 3, 2, 0.3, 0.1, 0.2, 0, 0.0, null, null)", hour=hour

@@ -1,19 +1,21 @@
 """Opening the rooms, wiring them, and closing them in reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from airtable_connector.database import Database, DatabaseLocation, PostgresServer, SqliteFile, open_database
+from airtable_connector.compose.base import Base, open_base
+from airtable_connector.compose.messaging import start_messaging
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import Invalid
 from airtable_connector.kernel.ids import Ids
-from airtable_connector.kernel.observer import BlindObserver, Observer
+from airtable_connector.kernel.observer import Observer
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.mesh import (
+    Contacts,
     KeyFileMissing,
     KeyRing,
     KeySource,
@@ -42,25 +44,11 @@ from airtable_connector.ops import (
     Reporter,
     Rollups,
 )
-from airtable_connector.records import (
-    STANDARD_TABLES,
-    Workspace,
-    WorkspaceSettings,
-    open_workspace,
-)
 from airtable_connector.settings import Settings
 from airtable_connector.web.app import PUBLIC, build_app
-from airtable_connector.web.domain import COLLECTIONS, domain_routes
+from airtable_connector.web.domain import COLLECTIONS, DomainMessages, domain_routes
 from airtable_connector.web.http import Edge, EdgeSettings, Lifecycle
-from airtable_connector.web.udc import HealthEndpoint
-
-
-@dataclass(frozen=True)
-class Base:
-    """An open base: its database, and the workspace over it."""
-
-    database: Database
-    workspace: Workspace
+from airtable_connector.web.udc import HealthEndpoint, LetterEndpoints, MessageEndpoint
 
 
 @dataclass(frozen=True)
@@ -71,39 +59,6 @@ class Rooms:
     edge: Edge
     own_keys: OwnKeyPair
     logs: Logs
-
-
-@asynccontextmanager
-async def open_base(
-    settings: Settings, *, clock: Clock, ids: Ids, observer: Observer | None = None
-) -> AsyncIterator[Base]:
-    """Open the configured store and its base, migrating it first.
-
-    Raises:
-        StoreUnavailable: the database cannot be opened.
-        NewerDatabase: it was written by a later version.
-    """
-    kept = WorkspaceSettings(
-        settings.store.cache_max_bytes, settings.store.idempotency_keep, keep_messages=settings.messages.keep
-    )
-    async with (
-        open_database(database_location(settings), clock=clock) as database,
-        open_workspace(
-            database,
-            clock=clock,
-            ids=ids,
-            observer=observer or BlindObserver(),
-            tables=STANDARD_TABLES,
-            settings=kept,
-        ) as workspace,
-    ):
-        yield Base(database, workspace)
-
-
-def database_location(settings: Settings) -> DatabaseLocation:
-    """Say where the configured store is: DATABASE_URL, else a SQLite file in DATA_DIR."""
-    url = settings.store.database_url
-    return SqliteFile(settings.store.sqlite_file) if url is None else PostgresServer(url)
 
 
 @asynccontextmanager
@@ -128,10 +83,13 @@ async def open_rooms(
         stack.push_async_callback(client.close)
         _follow_registry_keys(settings, ring, supervisor, client, clock=clock, ids=ids, observer=observer)
         networks = parse_trusted_networks(settings.edge.trusted_networks)
-        edge = _build_edge(
+        contacts = Contacts(clock=clock, observer=observer)
+        edge = await _build_edge(
             settings,
             base,
             supervisor,
+            client=client,
+            contacts=contacts,
             verifier=verifier,
             networks=networks,
             metrics=metrics,
@@ -243,11 +201,13 @@ def _read_key(setting: str, path: Path) -> bytes:
         raise PublicKeyUnreadable(setting) from cause
 
 
-def _build_edge(
+async def _build_edge(
     settings: Settings,
     base: Base,
     supervisor: Supervisor,
     *,
+    client: PeerClient,
+    contacts: Contacts,
     verifier: TokenVerifier,
     networks: TrustedNetworks,
     metrics: Metrics,
@@ -301,9 +261,26 @@ def _build_edge(
             cost_per_hour=settings.droplet.cost_per_hour,
         ),
     )
+    messaging = await start_messaging(
+        settings,
+        base,
+        supervisor=supervisor,
+        client=client,
+        contacts=contacts,
+        sources=(),
+        credential=lambda _: None,
+        verifier=verifier,
+        messages=DomainMessages(
+            workspace, collections=_message_collections(), digest=digest, facts={"health": health.facts}
+        ),
+        clock=clock,
+        ids=ids,
+    )
     return build_app(
         domain=domain,
         health=HealthEndpoint(health),
+        messages=MessageEndpoint(messaging.inbox, per_minute=settings.messages.rate_per_minute, clock=clock),
+        letters=LetterEndpoints(messaging.outbox, messaging.addresses, workspace, clock=clock, ids=ids),
         verify=verifier.verify,
         identify=networks.identify,
         settings=_edge_settings(settings, production=production),
@@ -313,6 +290,11 @@ def _build_edge(
         clock=clock,
         ids=ids,
     )
+
+
+def _message_collections() -> Mapping[str, str]:
+    """Name the tables as messages do: as in the paths, without the slash."""
+    return {path.removeprefix("/"): name for path, name in COLLECTIONS.items()}
 
 
 def _edge_settings(settings: Settings, *, production: bool) -> EdgeSettings:

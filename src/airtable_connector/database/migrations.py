@@ -118,11 +118,14 @@ MIGRATIONS: tuple[Migration, ...] = (
             "create table outbox_attempts (trace_id text not null, number integer not null, at text not null,"
             " took_ms integer not null, status integer, reason text not null, primary key (trace_id, number))"
             " strict, without rowid",
-            # which process sends a line's messages, so that two never send it at once and out of order
-            "create table outbox_leases (queue text primary key, owner text not null, until text not null) strict",
-            "create table peers (name text primary key, droplet integer, names text not null, endpoint text,"
-            " status text, listed_by text, listed_at text, told text, told_at text) strict",
+            # one row for each queue that holds messages: when its first is due, and which process may send it until
+            # when, so that two never send at once and out of order
+            "create table outbox_queues (queue text primary key, due_at text not null, owner text not null,"
+            " until text not null) strict",
+            "create table peers (name text primary key, droplet integer, names text not null, endpoint text not null,"
+            " listed_by text not null, listed_at text not null) strict",
             "create index events_by_cause on events (cause)",
+            "create index events_by_actor on events (actor, seq)",
         ),
         postgres=(
             "create table outbox (seq bigint generated always as identity primary key, trace_id text not null unique,"
@@ -134,10 +137,12 @@ MIGRATIONS: tuple[Migration, ...] = (
             "create index outbox_by_state on outbox (state, seq)",
             "create table outbox_attempts (trace_id text not null, number integer not null, at text not null,"
             " took_ms bigint not null, status integer, reason text not null, primary key (trace_id, number))",
-            "create table outbox_leases (queue text primary key, owner text not null, until text not null)",
-            "create table peers (name text primary key, droplet bigint, names text not null, endpoint text,"
-            " status text, listed_by text, listed_at text, told text, told_at text)",
+            "create table outbox_queues (queue text primary key, due_at text not null, owner text not null,"
+            " until text not null)",
+            "create table peers (name text primary key, droplet bigint, names text not null, endpoint text not null,"
+            " listed_by text not null, listed_at text not null)",
             "create index events_by_cause on events (cause)",
+            "create index events_by_actor on events (actor, seq)",
         ),
     ),
 )

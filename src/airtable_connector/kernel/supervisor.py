@@ -1,7 +1,7 @@
 """The only place that loops: background work is a step that one can await once.
 
-A step does one round and returns how long to rest. The supervisor repeats it, backs off when it fails,
-keeps one step's failure from the others, and reports.
+A step does one round and returns how long to rest, or None when there is nothing left to do for it. The supervisor
+repeats it, backs off when it fails, keeps one step's failure from the others, and reports.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Self, TypeAlias
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.observer import Fact, Observer
 
-Step: TypeAlias = Callable[[], Awaitable[timedelta]]
+Step: TypeAlias = Callable[[], Awaitable[timedelta | None]]
 
 FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(minutes=1)
@@ -59,6 +59,10 @@ class Supervisor:
         self._wakes[name] = asyncio.Event()
         self._tasks[name] = asyncio.create_task(self._repeat(name, step), name=name)  # noqa: TID251 - the one place
 
+    def runs(self, name: str) -> bool:
+        """Tell whether a step of this name is being repeated."""
+        return name in self._tasks
+
     def wake(self, name: str) -> None:
         """Cut the rest of a step short; a step that is not running is no trouble."""
         if name in self._wakes:
@@ -79,7 +83,7 @@ class Supervisor:
         while True:
             wake.clear()
             try:
-                rest = await step()
+                wanted = await step()
             except Exception as error:  # noqa: BLE001 - a step's bug must not end the others
                 failures += 1
                 rest = min(FIRST_BACKOFF * 2 ** min(failures - 1, 10), LONGEST_BACKOFF)
@@ -88,6 +92,11 @@ class Supervisor:
                 if failures:
                     self._observer.saw(StepRecovered(step=name, failures=failures))
                 failures = 0
+                if wanted is None:
+                    self._tasks.pop(name, None)
+                    self._wakes.pop(name, None)
+                    return
+                rest = wanted
             await self._rest(wake, rest)
 
     async def _rest(self, wake: asyncio.Event, rest: timedelta) -> None:

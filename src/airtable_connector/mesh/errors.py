@@ -6,7 +6,15 @@ No message here carries a token, a key, a path or a value taken from a token.
 from datetime import datetime, timedelta
 
 from airtable_connector.kernel.clock import iso
-from airtable_connector.kernel.errors import Conflict, Invalid, NotFound, Unauthenticated, Unavailable
+from airtable_connector.kernel.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    LimitReached,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
 
 _HEADER = "Authorization"
 _WANTED = "send 'Authorization: Bearer <token>' with an RS256 token of the Registry or of this droplet"
@@ -199,3 +207,122 @@ class MalformedNetworks(Invalid):
             field=field,
             hint="write networks as 127.0.0.1/32 or 10.0.0.0/8, trusted ones as '10.0.0.0/8 = 5: read, write'",
         )
+
+
+class MalformedMessage(Invalid):
+    """A message lacks a member, or one is not what UDC asks for."""
+
+    code = "malformed-message"
+
+    def __init__(self, member: str, what: str, *, expected: str) -> None:
+        super().__init__(f"{member} {what}", field=member, hint=f"expected: {expected}")
+
+
+class NotOurMessage(Invalid):
+    """A message is for somebody else, and we pass nothing on."""
+
+    code = "not-our-message"
+
+    def __init__(self, target: str, us: int) -> None:
+        super().__init__(
+            f"this message is for {target[:80]!r}, and this is droplet {us}",
+            field="target",
+            hint="send it to that droplet itself; nothing is passed on from here",
+        )
+
+
+class ForeignSource(Forbidden):
+    """A message names another sender than the one who proved to send it."""
+
+    code = "foreign-source"
+
+    def __init__(self, source: str, caller: int) -> None:
+        super().__init__(
+            f"the message says it comes from {source[:80]!r}, the token says droplet {caller}",
+            field="source",
+            hint="send as yourself",
+        )
+
+
+class ForeignSignature(Forbidden):
+    """A message is signed by another droplet than the one who sends it."""
+
+    code = "foreign-signature"
+
+    def __init__(self, signer: int, caller: int) -> None:
+        super().__init__(
+            f"the signature is droplet {signer}'s, the caller is droplet {caller}",
+            field="signature",
+            hint="sign with your own token, or leave the signature out",
+        )
+
+
+class TraceReused(Invalid):
+    """A trace_id came with another message before."""
+
+    code = "trace-id-reused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this trace_id was used for another message before",
+            field="trace_id",
+            hint="give each message a trace_id of its own; repeat one only with the very same message",
+        )
+
+
+class AnswerTooLarge(Invalid):
+    """What a message asks for is more than one answer may hold."""
+
+    code = "answer-too-large"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"the answer would be longer than {most} bytes",
+            field="payload",
+            hint="ask for fewer records with limit, or for fewer fields",
+            facts={"most": most},
+        )
+
+
+class TargetUnknown(NotFound):
+    """No directory of the mesh knows a droplet of that id or name."""
+
+    code = "target-unknown"
+
+    def __init__(self, target: str) -> None:
+        super().__init__(
+            f"no directory of the mesh knows {target[:80]!r}; nothing was sent",
+            field="target",
+            hint="/dependencies lists the droplets that are known",
+        )
+
+
+class OutboxFull(LimitReached):
+    """As many messages wait as are kept; this one was not taken."""
+
+    code = "outbox-full"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} messages wait to be sent; this one was not taken",
+            retry_after=timedelta(seconds=60),
+            hint="see /messages?state=queued; cancel what is not wanted any more",
+        )
+
+
+class LetterNotFound(NotFound):
+    """No message was sent under this trace_id."""
+
+    code = "message-not-found"
+
+    def __init__(self, trace_id: str) -> None:
+        super().__init__(f"no message was sent under the trace_id {trace_id[:80]!r}", hint="/messages lists them")
+
+
+class LetterEnded(Conflict):
+    """A message's state does not allow it."""
+
+    code = "message-ended"
+
+    def __init__(self, state: str, allowed: str) -> None:
+        super().__init__(f"the message is {state}", hint=f"possible only while it is {allowed}")

@@ -85,14 +85,21 @@ class DailyDigest:
         What was created on the day is counted by its date; totals and states are those of this moment.
         """
         now = self._clock.now()
-        async with self._database.reading() as reader:
-            census = await take_census(reader, self._workspace, day_of(day, self._settings.zone), now=now)
+        census = await self._census(day, now)
         request = WriteRequest(actor, (Upsert(self._table(), _row(day, census, now)),))
         outcome = await self._workspace.write(request)
         if not isinstance(outcome, Done):
             raise TypeError("a write without an Idempotency-Key is never replayed")
         self._observer.saw(DigestWritten(day.isoformat()))
         return Digest(outcome.written[0], outcome.seq, summary(day, census))
+
+    async def count(self, day: date) -> Mapping[str, object]:
+        """Count a date like `write`, and write nothing; returns the summary."""
+        return summary(day, await self._census(day, self._clock.now()))
+
+    async def _census(self, day: date, now: datetime) -> Census:
+        async with self._database.reading() as reader:
+            return await take_census(reader, self._workspace, day_of(day, self._settings.zone), now=now)
 
     async def write_when_due(self) -> timedelta:
         """Write the digest of the last due moment unless that was done, as a supervisor's step.

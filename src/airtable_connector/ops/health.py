@@ -1,5 +1,6 @@
 """The UDC answer to ``GET /health``: who we are, whether we can do our work, and how far the feed has come."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -84,6 +85,11 @@ class Health:
         if self._leaving.draining:
             return HealthStatus.INACTIVE
         return HealthStatus.ACTIVE if self._workspace.trouble is None else HealthStatus.ERROR
+
+    async def facts(self) -> Mapping[str, object]:
+        """Return the answer as data, for a message that asks."""
+        answer: Mapping[str, object] = orjson.loads(self.body())
+        return answer
 
     def body(self) -> bytes:
         """Return the answer as JSON."""

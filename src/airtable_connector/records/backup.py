@@ -188,8 +188,8 @@ _TABLES = (
         key="seq",
     ),
     _kept("outbox_attempts", 4, "trace_id number at took_ms status reason", key="trace_id number"),
-    _kept("outbox_leases", 4, "queue owner until", key="queue"),
-    _kept("peers", 4, "name droplet names endpoint status listed_by listed_at told told_at", key="name"),
+    _kept("outbox_queues", 4, "queue due_at owner until", key="queue"),
+    _kept("peers", 4, "name droplet names endpoint listed_by listed_at", key="name"),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 

@@ -25,16 +25,26 @@ from airtable_connector.web.http import (
     install_problems,
     read_or_write,
 )
-from airtable_connector.web.udc import HealthEndpoint
+from airtable_connector.web.udc import HealthEndpoint, LetterEndpoints, MessageEndpoint
 
 PUBLIC: Final = frozenset({"/health", "/"})
 """Paths that answer without an identity."""
+
+ASKING: Final = frozenset({"/message"})
+"""Paths whose POST may be a mere question; what it asks for is permitted where that is known."""
+
+
+def permission_for(method: str, path: str) -> str:
+    """Return the permission that a request needs to be let in."""
+    return "read" if path in ASKING else read_or_write(method, path)
 
 
 def build_app(
     *,
     domain: DomainRoutes,
     health: HealthEndpoint,
+    messages: MessageEndpoint,
+    letters: LetterEndpoints,
     verify: Verify,
     identify: Identify,
     settings: EdgeSettings,
@@ -48,11 +58,16 @@ def build_app(
     problems = Problems(clock=clock, realm=settings.realm)
     hot: dict[str, Methods] = {
         "/health": {"GET": health.read},
+        "/message": {"POST": messages.receive},
+        "/send": {"POST": letters.send},
+        "/messages": {"GET": letters.list},
+        "/messages/{id}": {"GET": letters.read, "DELETE": letters.cancel},
         **domain.hot,
     }
     document = _Document(metrics)
     cold: Mapping[str, Methods] = {
         **domain.cold,
+        "/messages/{id}/retry": {"POST": letters.retry},
         "/": {"GET": document.index},
         "/metrics": {"GET": document.metrics},
         "/openapi.json": {"GET": document.openapi},
@@ -66,7 +81,7 @@ def build_app(
         settings,
         verify=verify,
         identify=identify,
-        permission_for=read_or_write,
+        permission_for=permission_for,
         clock=clock,
         turnstile=metrics,
     )

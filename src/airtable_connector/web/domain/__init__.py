@@ -1,5 +1,6 @@
 """The domain dialect: sprints, cells, proofs, heartbeats and digests as the mesh's droplets speak of them."""
 
+from airtable_connector.web.domain.messages import DomainMessages
 from airtable_connector.web.domain.routes import COLLECTIONS, DomainRoutes, domain_routes
 
-__all__ = ["COLLECTIONS", "DomainRoutes", "domain_routes"]
+__all__ = ["COLLECTIONS", "DomainMessages", "DomainRoutes", "domain_routes"]

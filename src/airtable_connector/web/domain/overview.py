@@ -102,7 +102,7 @@ class OverviewEndpoints:
             if name != "date":
                 raise UnknownParameter(name, ("date",))
         day = body.get("date")
-        return self._digest.today() if day is None else _read_date(day)
+        return self._digest.today() if day is None else read_date(day)
 
 
 def _read_name(text: str) -> str:
@@ -111,7 +111,8 @@ def _read_name(text: str) -> str:
     return text
 
 
-def _read_date(value: object) -> date:
+def read_date(value: object) -> date:
+    """Read a day as ``YYYY-MM-DD``, or raise `InvalidMember`."""
     if isinstance(value, str) and _DATE.fullmatch(value):
         with contextlib.suppress(ValueError):
             day = date.fromisoformat(value)

@@ -20,11 +20,13 @@ from airtable_connector.web.http.errors import (
     MalformedJson,
     MalformedRequest,
     MissingPermission,
+    RequestsTooOften,
     RouteUnknown,
 )
 from airtable_connector.web.http.gate import Gate, Identify, Verify, read_or_write
 from airtable_connector.web.http.lifecycle import Lifecycle
-from airtable_connector.web.http.problems import Problems
+from airtable_connector.web.http.limits import TokenBuckets
+from airtable_connector.web.http.problems import Problems, describe_error
 from airtable_connector.web.http.routes import Methods, as_route
 from airtable_connector.web.http.settings import EdgeSettings
 
@@ -53,13 +55,16 @@ __all__ = [
     "Problems",
     "Receive",
     "RequestLog",
+    "RequestsTooOften",
     "RouteUnknown",
     "Scope",
     "Send",
     "Stream",
+    "TokenBuckets",
     "Verify",
     "as_route",
     "call_of",
+    "describe_error",
     "install_problems",
     "read_json",
     "read_or_write",

@@ -71,13 +71,9 @@ class Problems:
     def answer(self, error: ConnectorError, trace_id: str) -> Answer:
         """Turn an error of the kernel's families into its answer."""
         status, code = _number_and_code(error)
-        details: dict[str, object] = {"trace_id": trace_id, "reason": error.code}
-        if error.field is not None:
-            details["field"] = error.field
-        if error.hint is not None:
-            details["hint"] = error.hint
-        for name, fact in error.facts.items():
-            details.setdefault(name, fact)
+        details: dict[str, object] = {"trace_id": trace_id}
+        for name, detail in _details(error).items():
+            details.setdefault(name, detail)
         return Answer(status, self._body(code, error.message, details), self._headers(error))
 
     def internal(self, trace_id: str) -> Answer:
@@ -123,6 +119,23 @@ class Problems:
         if not isinstance(error, MissingToken):
             text += f', error="invalid_token", error_description="{_quotable(error.message)}"'
         return text.encode("ascii")
+
+
+def describe_error(error: ConnectorError) -> dict[str, object]:
+    """Put an error into the words of the UDC error form, for where it is not an HTTP answer of its own."""
+    _, code = _number_and_code(error)
+    return {"code": code, "message": error.message, "details": _details(error)}
+
+
+def _details(error: ConnectorError) -> dict[str, object]:
+    details: dict[str, object] = {"reason": error.code}
+    if error.field is not None:
+        details["field"] = error.field
+    if error.hint is not None:
+        details["hint"] = error.hint
+    for name, fact in error.facts.items():
+        details.setdefault(name, fact)
+    return details
 
 
 def _number_and_code(error: ConnectorError) -> tuple[int, str]:

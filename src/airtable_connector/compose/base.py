@@ -1,0 +1,53 @@
+"""Opening the base alone: what the command line needs, and what serving begins with."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from airtable_connector.database import Database, DatabaseLocation, PostgresServer, SqliteFile, open_database
+from airtable_connector.kernel.clock import Clock
+from airtable_connector.kernel.ids import Ids
+from airtable_connector.kernel.observer import BlindObserver, Observer
+from airtable_connector.records import STANDARD_TABLES, Workspace, WorkspaceSettings, open_workspace
+from airtable_connector.settings import Settings
+
+
+@dataclass(frozen=True)
+class Base:
+    """An open base: its database, and the workspace over it."""
+
+    database: Database
+    workspace: Workspace
+
+
+@asynccontextmanager
+async def open_base(
+    settings: Settings, *, clock: Clock, ids: Ids, observer: Observer | None = None
+) -> AsyncIterator[Base]:
+    """Open the configured store and its base, migrating it first.
+
+    Raises:
+        StoreUnavailable: the database cannot be opened.
+        NewerDatabase: it was written by a later version.
+    """
+    kept = WorkspaceSettings(
+        settings.store.cache_max_bytes, settings.store.idempotency_keep, keep_messages=settings.messages.keep
+    )
+    async with (
+        open_database(database_location(settings), clock=clock) as database,
+        open_workspace(
+            database,
+            clock=clock,
+            ids=ids,
+            observer=observer or BlindObserver(),
+            tables=STANDARD_TABLES,
+            settings=kept,
+        ) as workspace,
+    ):
+        yield Base(database, workspace)
+
+
+def database_location(settings: Settings) -> DatabaseLocation:
+    """Say where the configured store is: DATABASE_URL, else a SQLite file in DATA_DIR."""
+    url = settings.store.database_url
+    return SqliteFile(settings.store.sqlite_file) if url is None else PostgresServer(url)

@@ -1,0 +1,104 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from tests.fakes import FakeClock
+
+from airtable_connector.database import Database
+from airtable_connector.mesh import Addresses, Peer, PeerFailed
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(frozen=True)
+class Entry:
+    droplet: int | None
+    names: tuple[str, ...]
+    endpoint: str | None
+
+
+@dataclass
+class Source:
+    """A directory that says what a test wants."""
+
+    name: str
+    entries: list[Entry] = field(default_factory=list)
+    away: bool = False
+
+    async def directory(self) -> Sequence[Entry]:
+        if self.away:
+            raise PeerFailed("nobody listens at its address")
+        return self.entries
+
+
+DASHBOARD = Entry(5, ("drop5.fullpotential.ai", "Dashboard"), "https://drop5.fullpotential.ai/")
+ALIEN = Entry(None, ("Alien Service",), "https://alien.example")
+
+
+def addresses(database: Database, *sources: Source, fixed: Sequence[Peer] = ()) -> Addresses:
+    return Addresses(database, sources=sources, fixed=fixed, clock=FakeClock())
+
+
+@pytest.mark.parametrize(
+    "target", ["5", "droplet-5", "drop5.fullpotential.ai", "DROP5.fullpotential.ai", "Dashboard", "dashboard"]
+)
+async def test_a_droplet_is_found_by_number_id_and_name(database: Database, target: str) -> None:
+    known = addresses(database, Source("registry", [DASHBOARD, ALIEN]))
+    await known.refresh_once()
+
+    found = known.find(target)
+
+    assert found is not None
+    assert (found.droplet, found.endpoint) == (5, "https://drop5.fullpotential.ai")
+    assert known.find("alien-service") is not None
+    assert known.find("6") is None
+
+
+async def test_the_registry_wins_over_the_orchestrator_and_the_settings_over_both(database: Database) -> None:
+    registry = Source("registry", [DASHBOARD, Entry(7, ("seven",), None)])
+    orchestrator = Source(
+        "orchestrator",
+        [Entry(5, ("Old Dashboard",), "https://old.example"), Entry(7, ("seven",), "https://seven.example")],
+    )
+    own = Peer(2, ("Airtable Connector",), "https://us.example", "settings")
+    known = addresses(database, registry, orchestrator, fixed=[own])
+    await known.refresh_once()
+
+    assert [known.find(target).endpoint for target in ("5", "old dashboard", "7", "2")] == [
+        "https://drop5.fullpotential.ai",
+        "https://drop5.fullpotential.ai",
+        "https://seven.example",
+        "https://us.example",
+    ]
+
+
+async def test_what_was_known_last_outlives_the_registry_and_a_restart(database: Database) -> None:
+    registry = Source("registry", [DASHBOARD])
+    known = addresses(database, registry)
+    assert await known.refresh_once() == timedelta(seconds=60)
+    registry.away = True
+    assert await known.refresh_once() == timedelta(seconds=5)
+    assert known.find("5") is not None
+
+    restarted = addresses(database, registry)
+    assert restarted.find("5") is None
+    await restarted.load()
+    await restarted.refresh_once()
+
+    assert restarted.find("Dashboard").endpoint == "https://drop5.fullpotential.ai"
+    assert not restarted.complete
+
+
+async def test_a_droplet_that_the_registry_no_longer_lists_is_forgotten(database: Database) -> None:
+    registry = Source("registry", [DASHBOARD, ALIEN])
+    known = addresses(database, registry)
+    await known.refresh_once()
+    registry.entries = [ALIEN]
+    await known.refresh_once()
+
+    assert known.find("5") is None
+    assert known.complete
+    restarted = addresses(database, registry)
+    await restarted.load()
+    assert restarted.find("5") is None
