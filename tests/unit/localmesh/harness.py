@@ -131,7 +131,7 @@ class OrchestratorPeer(Peer):
     def bearing(self, claims: Mapping[str, object], *, algorithm: str = "RS256", key: str = "") -> dict[str, str]:
         """Sign any claims at all, which our own `mint` would not do."""
         private = key or load_key_pair(self._keys.folder.folder / "mesh").private_pem.reveal()
-        return {"Authorization": f"Bearer {jwt.encode(dict(claims), private, algorithm=algorithm)}"}
+        return {"Authorization": f"Bearer {jwt.PyJWS().encode(orjson.dumps(claims), private, algorithm=algorithm)}"}
 
     def seconds(self, after: float = 0) -> float:
         """A moment as a claim says it, this much after now."""

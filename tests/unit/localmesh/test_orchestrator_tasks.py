@@ -131,6 +131,16 @@ async def test_a_droplet_fetches_its_tasks_the_most_urgent_first_then_the_newest
     }
 
 
+async def test_a_registered_droplet_gets_only_its_own_tasks(peer: OrchestratorPeer) -> None:
+    for droplet in (2, 3):
+        await peer.register(droplet)
+    for _ in range(3):
+        await create(peer)
+    await peer.step("route-tasks")
+    payload = (await peer.get("/tasks", params={"assigned_droplet_id": 3})).json()["payload"]
+    assert [task["assigned_droplet_name"] for task in payload["tasks"]] == ["d3"]
+
+
 @pytest.mark.parametrize("limit", ["0", "501", "many"])
 async def test_a_limit_is_1_to_500(peer: OrchestratorPeer, limit: str) -> None:
     assert (await peer.get("/tasks", params={"limit": limit})).status_code == 422

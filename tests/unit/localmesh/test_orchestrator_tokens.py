@@ -50,13 +50,14 @@ async def test_times_are_judged_to_the_second(peer: OrchestratorPeer, claim: str
     assert (await peer.get("/droplets", headers=headers)).status_code == status
 
 
-async def test_a_token_of_another_key_or_algorithm_or_subject_is_refused(
+async def test_a_token_of_another_key_or_algorithm_or_with_a_number_for_a_subject_is_refused(
     peer: OrchestratorPeer, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     stranger = create_key_pair(tmp_path_factory.mktemp("stranger")).private_pem.reveal()
     for headers in (
         peer.bearing({"droplet_id": 2}, key=stranger),
         peer.bearing({"droplet_id": 2}, algorithm="HS256", key="a shared secret of enough length, 32 bytes"),
+        peer.bearing({"droplet_id": 2, "sub": 2}),
         {"Authorization": "Bearer no.token.at-all"},
     ):
         reply = await peer.get("/droplets", headers=headers)

@@ -134,6 +134,12 @@ async def test_3_2_a_beat_of_an_unknown_droplet_makes_it_known(fragment: Registr
     assert (await fragment.get("/dashboard")).json()["summary"]["down"] == 1
 
 
+async def test_3_2_a_droplet_is_what_it_says_of_itself(fragment: RegistryPeer) -> None:
+    await fragment.post("/registry/register", REGISTRATION)
+    await fragment.post("/registry/heartbeat", {**BEAT, "status": "down"})
+    assert (await fragment.get("/registry/discover")).json()[0]["status"] == "down"
+
+
 async def test_3_2_there_is_no_list_of_droplets(fragment: RegistryPeer) -> None:
     assert (await fragment.get("/registry/droplets")).status_code == 404
 

@@ -261,8 +261,10 @@ async def test_health_says_that_it_is_a_stand_in(peer: RegistryPeer) -> None:
     assert (shown["status"], shown["local"], shown["generation"]) == ("active", True, "v2")
 
 
-async def test_what_arrived_tells_who_called_but_no_token(peer: RegistryPeer) -> None:
+async def test_what_arrived_tells_who_called_but_no_token_and_nothing_of_who_looked(peer: RegistryPeer) -> None:
     await register(peer)
+    assert (await peer.get("/local/seen")).json()["total"] == 2
+    assert (await peer.get("/local/seen")).json()["total"] == 2
     shown = (await peer.get("/local/seen", params={"path": "/registry/"})).json()["arrivals"]
     assert [(each["path"], each["caller"], each["body"]) for each in shown] == [("/registry/register", 2, ENTRY)]
 
