@@ -90,7 +90,7 @@ from airtable_connector.mesh.tokens.own_keys import (
     read_private_key,
     replace_key_pair,
 )
-from airtable_connector.mesh.tokens.verifier import LEEWAY, TokenVerifier
+from airtable_connector.mesh.tokens.verifier import LEEWAY, TokenVerifier, signed_claims
 
 __all__ = [
     "DISPATCH",
@@ -184,5 +184,6 @@ __all__ = [
     "read_private_key",
     "read_type",
     "replace_key_pair",
+    "signed_claims",
     "wait_before",
 ]

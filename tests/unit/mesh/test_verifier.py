@@ -30,6 +30,7 @@ from airtable_connector.mesh import (
     TrustedKey,
     UntrustedToken,
     UnusableKey,
+    signed_claims,
 )
 
 Claims = Callable[..., dict[str, Any]]
@@ -422,3 +423,14 @@ def test_any_signed_claims_make_an_identity_or_a_refusal(mesh, changes) -> None:
         return
     assert identity.droplet >= 1
     assert identity.permissions <= set(Permission)
+
+
+def test_signed_claims_are_told_unjudged_once_the_signature_is_proven(registry, claims: Claims) -> None:
+    odd = claims(exp=0, aud="somebody else", iss=..., droplet_id=...)
+
+    assert signed_claims(registry.sign(odd), by=registry.public) == odd
+
+
+def test_claims_that_another_key_signed_are_not_told(registry, stranger, claims: Claims) -> None:
+    with pytest.raises(UntrustedToken):
+        signed_claims(stranger.sign(claims()), by=registry.public)
