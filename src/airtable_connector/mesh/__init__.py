@@ -1,9 +1,15 @@
-"""Being a member of the mesh: telling who calls, and proving who we are.
+"""Being a member of the mesh: telling who calls, proving who we are, and examining other members.
 
 Importing this loads no cryptography and no HTTP client; `TokenVerifier.warm_up` loads the former.
 """
 
+from airtable_connector.mesh.doctor.check import Check
+from airtable_connector.mesh.doctor.examination import Examination
+from airtable_connector.mesh.doctor.examine import CHECKS, examine
+from airtable_connector.mesh.doctor.outcomes import Failed, Held, Outcome, Severity, Skipped
+from airtable_connector.mesh.doctor.report import Finding, Report
 from airtable_connector.mesh.errors import (
+    DropletAddressRefused,
     ExpiredToken,
     KeyAddressRefused,
     KeyFetchFailed,
@@ -17,6 +23,7 @@ from airtable_connector.mesh.errors import (
     MintingRefused,
     MissingToken,
     TokenNotYetValid,
+    UnsendableToken,
     UntrustedToken,
     UnusableKey,
 )
@@ -50,12 +57,19 @@ from airtable_connector.mesh.tokens.own_keys import (
 from airtable_connector.mesh.tokens.verifier import LEEWAY, TokenVerifier
 
 __all__ = [
+    "CHECKS",
     "KEY_FILE",
     "LEEWAY",
     "LONGEST_LIFETIME",
     "OWN_ISSUER",
     "UNKNOWN_ADDRESS",
+    "Check",
+    "DropletAddressRefused",
+    "Examination",
     "ExpiredToken",
+    "Failed",
+    "Finding",
+    "Held",
     "Identity",
     "KeyAddressRefused",
     "KeyFetchFailed",
@@ -73,19 +87,25 @@ __all__ = [
     "MalformedToken",
     "MintingRefused",
     "MissingToken",
+    "Outcome",
     "OwnKeyPair",
     "Permission",
     "RegistryKeys",
+    "Report",
+    "Severity",
+    "Skipped",
     "Source",
     "TokenNotYetValid",
     "TokenVerifier",
     "TrustedKey",
     "TrustedNetwork",
     "TrustedNetworks",
+    "UnsendableToken",
     "UntrustedToken",
     "UnusableKey",
     "client_address",
     "create_key_pair",
+    "examine",
     "load_key_pair",
     "mint",
     "parse_droplet_id",

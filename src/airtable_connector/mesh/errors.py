@@ -185,3 +185,26 @@ class MalformedNetworks(Invalid):
             field=field,
             hint="write networks as 127.0.0.1/32 or 10.0.0.0/8, trusted ones as '10.0.0.0/8 = 5: read, write'",
         )
+
+
+class DropletAddressRefused(Invalid):
+    """No droplet can be examined at this address; it is not shown, for it may hold a password."""
+
+    code = "droplet-address-refused"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"no droplet is examined at this address: {why}",
+            hint="give it as https://drop2.example.org, without user, password or query",
+        )
+
+
+class UnsendableToken(Invalid):
+    """A text that should be a token cannot be shown to anybody; whether it is one was not looked at."""
+
+    code = "unsendable-token"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the token cannot be sent: {why}", hint="give it alone, as 'airtable-connector token' prints it"
+        )

@@ -1,0 +1,1 @@
+"""Examining a droplet of the mesh from outside: does it hold what UDC v1.0 promises?"""
