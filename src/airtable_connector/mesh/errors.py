@@ -326,3 +326,26 @@ class LetterEnded(Conflict):
 
     def __init__(self, state: str, allowed: str) -> None:
         super().__init__(f"the message is {state}", hint=f"possible only while it is {allowed}")
+
+
+class DropletAddressRefused(Invalid):
+    """No droplet can be examined at this address; it is not shown, for it may hold a password."""
+
+    code = "droplet-address-refused"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"no droplet is examined at this address: {why}",
+            hint="give it as https://drop2.example.org, without user, password or query",
+        )
+
+
+class UnsendableToken(Invalid):
+    """A text that should be a token cannot be shown to anybody; whether it is one was not looked at."""
+
+    code = "unsendable-token"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the token cannot be sent: {why}", hint="give it alone, as 'airtable-connector token' prints it"
+        )

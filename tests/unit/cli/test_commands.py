@@ -35,7 +35,9 @@ def test_version_prints_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert all(f"  {command} " in shown for command in ("serve", "demo", "token", "keys", "settings", "version"))
+    assert all(
+        f"  {command} " in shown for command in ("serve", "demo", "token", "keys", "settings", "version", "doctor")
+    )
 
 
 def test_importing_the_command_line_loads_nothing_heavy() -> None:
