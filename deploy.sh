@@ -70,6 +70,7 @@ read_arguments() {
 check_tools() {
     command -v docker > /dev/null || refuse "docker is not installed"
     docker compose version > /dev/null 2>&1 || refuse "docker has no compose plugin (version 2.20 or later is needed)"
+    command -v flock > /dev/null || refuse "flock (util-linux) is not installed"
     docker info > /dev/null 2>&1 || refuse "the Docker engine does not answer; is it started, and may $(id -un) use it?"
 }
 

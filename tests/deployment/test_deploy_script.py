@@ -154,6 +154,8 @@ def test_what_is_missing_is_named(host: Host, project: Path) -> None:
     assert ".env is missing" in refused()
     host.say("no-engine")
     assert "engine does not answer" in refused()
+    (host.programs / "flock").unlink()
+    assert "flock (util-linux) is not installed" in refused()
     host.say("no-compose")
     assert "no compose plugin" in refused()
     (host.programs / "docker").unlink()

@@ -225,6 +225,22 @@ def test_old_releases_and_backups_are_removed_and_the_current_one_is_not(
     assert len(list((prefix / "backups").iterdir())) <= 5
 
 
+def test_a_release_taken_into_use_again_is_not_the_oldest(
+    install: Install, host: Host, project: Path, prefix: Path
+) -> None:
+    file = project / "src" / "airtable_connector" / "__init__.py"
+    first = file.read_text()
+    for _ in range(3):
+        assert install().code == 0
+        change(project)
+    host.say("unhealthy", "releases")  # the fourth, which stays beside the three
+    assert install().code == 3
+    host.unsay("unhealthy")
+    file.write_text(first)
+    assert install().code == 0
+    assert (prefix / "current" / "bin").is_dir()
+
+
 def test_a_dry_run_changes_nothing(install: Install, host: Host, prefix: Path, units: Path) -> None:
     ran = install("--dry-run")
     assert (ran.code, asked(host)) == (0, [])
