@@ -38,6 +38,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet
 requirements: $(READY) ## pin again what pyproject.toml asks for (UPGRADE=--upgrade for the newest)
 	$(COMPILE) $(UPGRADE) --output-file=requirements.txt pyproject.toml
 	$(COMPILE) $(UPGRADE) --extra=dev --constraint=requirements.txt --output-file=requirements-dev.txt pyproject.toml
+	$(COMPILE) --only-build-deps --build-deps-for=wheel --constraint=requirements-dev.txt --output-file=requirements-build.txt pyproject.toml
 
 clean: ## remove the environment and everything made by tools
 	rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis \
