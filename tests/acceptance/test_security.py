@@ -154,6 +154,13 @@ def test_huge_headers_are_refused(shared: Service, client: httpx2.Client) -> Non
     assert client.get("/sprints/" + "x" * 3_000).status_code == 414
 
 
+@pytest.mark.anyio
+async def test_whoever_sends_too_much_hears_so_even_while_still_sending(shared: Service) -> None:
+    async with shared.async_client() as asking:
+        answers = [await asking.patch("/sprints/nobody", json={"Notes": "x" * 3_000_000}) for _ in range(20)]
+    assert {answer.status_code for answer in answers} == {413}
+
+
 def test_bodies_have_limits(client: httpx2.Client) -> None:
     before = position(client)
     mebibyte = 1024 * 1024

@@ -1,6 +1,7 @@
 """Reading a request's body within limits, and its JSON."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from typing import Final
 
@@ -20,6 +21,12 @@ from airtable_connector.web.http.errors import (
 
 DEEPEST: Final = 32
 """Levels that lists and objects may stand in each other."""
+
+MOST_DISCARDED: Final = 16 * 1024 * 1024
+"""Bytes of a body beyond its limit that are still taken from the connection."""
+
+SLOWEST_DISCARD: Final = timedelta(seconds=3)
+"""How long that may take."""
 
 SLOWEST: Final = timedelta(seconds=30)
 """How long a body may take to arrive."""
@@ -59,6 +66,21 @@ async def read_body(receive: Receive, *, most: int) -> bytes:
         raise BodyTooLarge(most=most) from None
     except TimeoutError:
         raise BodyTooSlow(SLOWEST) from None
+
+
+async def discard_rest(receive: Receive) -> None:
+    """Read what a caller still sends, within bounds, before the connection is closed.
+
+    Closing a connection with unread bytes on it resets it, and the answer is lost with it (RFC 9112 section 9.6).
+    """
+    left = MOST_DISCARDED
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SLOWEST_DISCARD.total_seconds()):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
 
 
 async def _next_part(receive: Receive, room: int) -> tuple[bytes, bool]:

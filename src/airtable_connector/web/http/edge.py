@@ -14,7 +14,7 @@ from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.ops import TRACE_ID
 from airtable_connector.web.http.asgi import WHOLE, App, Header, Message, Receive, Scope, Send, SendWhole
-from airtable_connector.web.http.body import check_media_type
+from airtable_connector.web.http.body import check_media_type, discard_rest
 from airtable_connector.web.http.call import UNMATCHED, Answer, Call, Endpoint, Stream, keep_call
 from airtable_connector.web.http.errors import (
     AddressTooLong,
@@ -204,7 +204,7 @@ class Edge:
             endpoint = self._find(call, at)
             answer = None if endpoint is None else await endpoint(call)
         except ConnectorError as refusal:
-            answer = self._problems.answer(refusal, call.trace_id)
+            answer = await self._refuse(call, refusal)
         if answer is None:
             await self._pass_on(call, reply)
         else:
@@ -258,8 +258,13 @@ class Edge:
         try:
             answer = await endpoint(call)
         except ConnectorError as refusal:
-            answer = self._problems.answer(refusal, call.trace_id)
+            answer = await self._refuse(call, refusal)
         await self._send(call, answer, reply)
+
+    async def _refuse(self, call: Call, refusal: ConnectorError) -> Answer:
+        if isinstance(refusal, BodyTooLarge):
+            await discard_rest(call.receive)
+        return self._problems.answer(refusal, call.trace_id)
 
     async def _send(self, call: Call, answer: Answer | Stream, reply: Reply) -> None:
         reply.status = answer.status
