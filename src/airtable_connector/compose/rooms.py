@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from airtable_connector.compose.ourselves import PACKAGE, Ourselves, start_ourselves
+from airtable_connector.compose.reloading import STEP, Appliers, Reloader
 from airtable_connector.database import Database, DatabaseLocation, PostgresServer, SqliteFile, open_database
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import Invalid
@@ -41,6 +43,7 @@ from airtable_connector.ops import (
     Metrics,
     Reporter,
     Rollups,
+    find_build,
 )
 from airtable_connector.records import (
     STANDARD_TABLES,
@@ -48,7 +51,7 @@ from airtable_connector.records import (
     WorkspaceSettings,
     open_workspace,
 )
-from airtable_connector.settings import Settings
+from airtable_connector.settings import Configuration, Settings
 from airtable_connector.web.app import PUBLIC, build_app
 from airtable_connector.web.domain import COLLECTIONS, domain_routes
 from airtable_connector.web.http import Edge, EdgeSettings, Lifecycle
@@ -71,6 +74,7 @@ class Rooms:
     edge: Edge
     own_keys: OwnKeyPair
     logs: Logs
+    reloader: Reloader
 
 
 @asynccontextmanager
@@ -106,7 +110,7 @@ def database_location(settings: Settings) -> DatabaseLocation:
 
 @asynccontextmanager
 async def open_rooms(
-    settings: Settings, *, clock: Clock, ids: Ids, logs: Logs, lifecycle: Lifecycle
+    settings: Settings, configuration: Configuration, *, clock: Clock, ids: Ids, logs: Logs, lifecycle: Lifecycle
 ) -> AsyncIterator[Rooms]:
     """Open every room that serving needs, and close them in reverse."""
     metrics = Metrics()
@@ -126,10 +130,26 @@ async def open_rooms(
         stack.push_async_callback(client.close)
         _follow_registry_keys(settings, ring, supervisor, client, clock=clock, ids=ids, observer=observer)
         networks = parse_trusted_networks(settings.edge.trusted_networks)
+        reloader = Reloader(settings, configuration, logs=logs, wake=lambda: supervisor.wake(STEP))
+        ourselves = start_ourselves(
+            settings,
+            base.workspace,
+            build=await asyncio.to_thread(find_build, PACKAGE),
+            dependencies=["registry"] if _key_addresses(settings) else [],
+            reload=reloader.reload,
+            supervisor=supervisor,
+            lifecycle=lifecycle,
+            metrics=metrics,
+            logs=logs,
+            observer=observer,
+            clock=clock,
+        )
         edge = _build_edge(
             settings,
             base,
             supervisor,
+            ourselves=ourselves,
+            reloader=reloader,
             verifier=verifier,
             networks=networks,
             metrics=metrics,
@@ -149,7 +169,8 @@ async def open_rooms(
             return timedelta(days=365)
 
         supervisor.start("prepare", prepare)
-        yield Rooms(base, edge, own_keys, logs)
+        supervisor.start(STEP, reloader.reload_when_asked)
+        yield Rooms(base, edge, own_keys, logs, reloader)
 
 
 def _own_keys(settings: Settings) -> OwnKeyPair:
@@ -246,6 +267,8 @@ def _build_edge(
     base: Base,
     supervisor: Supervisor,
     *,
+    ourselves: Ourselves,
+    reloader: Reloader,
     verifier: TokenVerifier,
     networks: TrustedNetworks,
     metrics: Metrics,
@@ -299,24 +322,47 @@ def _build_edge(
             cost_per_hour=settings.droplet.cost_per_hour,
         ),
     )
-    return build_app(
+    edge = build_app(
         domain=domain,
         health=HealthEndpoint(health),
+        about=ourselves.about,
+        control=ourselves.control,
         verify=verifier.verify,
         identify=networks.identify,
-        settings=_edge_settings(settings, production=production),
+        settings=_edge_settings(settings),
         lifecycle=lifecycle,
         metrics=metrics,
         logs=logs,
         clock=clock,
         ids=ids,
     )
+    reloader.applies_by(_appliers(edge, health, logs))
+    return edge
 
 
-def _edge_settings(settings: Settings, *, production: bool) -> EdgeSettings:
+def _appliers(edge: Edge, health: Health, logs: Logs) -> Appliers:
+    """Say how each live setting takes effect."""
+
+    def adopt(settings: Settings) -> None:
+        networks = parse_trusted_networks(settings.edge.trusted_networks)
+        edge.adopt(_edge_settings(settings), networks.identify)
+
+    return {
+        "COST_PER_HOUR": lambda settings: health.cost(settings.droplet.cost_per_hour),
+        "LOG_LEVEL": lambda settings: logs.speak_from(settings.server.log_level),
+        "TRUSTED_NETWORKS": adopt,
+        "TRUSTED_PROXIES": adopt,
+        "ALLOWED_ORIGINS": adopt,
+        "RATE_LIMIT_PER_MINUTE": adopt,
+        "BODY_LIMIT_BYTES": adopt,
+        "BULK_BODY_LIMIT_BYTES": adopt,
+    }
+
+
+def _edge_settings(settings: Settings) -> EdgeSettings:
     return EdgeSettings(
         public_paths=PUBLIC,
-        https_only=production,
+        https_only=settings.server.environment == "production",
         trusted_proxies=settings.edge.trusted_proxies,
         allowed_origins=frozenset(settings.edge.allowed_origins),
         requests_per_minute=settings.edge.rate_limit_per_minute,

@@ -25,16 +25,23 @@ from airtable_connector.web.http import (
     install_problems,
     read_or_write,
 )
-from airtable_connector.web.udc import HealthEndpoint
+from airtable_connector.web.udc import ADMIN, AboutEndpoints, ControlEndpoints, HealthEndpoint, own_routes
 
 PUBLIC: Final = frozenset({"/health", "/"})
 """Paths that answer without an identity."""
+
+
+def permission_for(method: str, path: str) -> str:
+    """Return the permission that a request needs to be let in."""
+    return "admin" if path in ADMIN else read_or_write(method, path)
 
 
 def build_app(
     *,
     domain: DomainRoutes,
     health: HealthEndpoint,
+    about: AboutEndpoints,
+    control: ControlEndpoints,
     verify: Verify,
     identify: Identify,
     settings: EdgeSettings,
@@ -53,11 +60,13 @@ def build_app(
     document = _Document(metrics)
     cold: Mapping[str, Methods] = {
         **domain.cold,
+        **own_routes(about, control),
         "/": {"GET": document.index},
         "/metrics": {"GET": document.metrics},
         "/openapi.json": {"GET": document.openapi},
         "/docs": {"GET": document.docs},
     }
+    about.found_at({*hot, *cold})
     inner = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     inner.router.redirect_slashes = False
     inner.router.routes.extend(as_route(path, methods) for path, methods in cold.items())
@@ -66,7 +75,7 @@ def build_app(
         settings,
         verify=verify,
         identify=identify,
-        permission_for=read_or_write,
+        permission_for=permission_for,
         clock=clock,
         turnstile=metrics,
     )
