@@ -17,10 +17,11 @@ from airtable_connector.compose import open_rooms
 from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.kernel.ids import RandomIds
 from airtable_connector.ops import configure_logging
-from airtable_connector.settings import read_settings
+from airtable_connector.settings import Configuration, read_settings
 from airtable_connector.web.document import PAGE_POLICY, describe, documentation_page
 from airtable_connector.web.domain import COLLECTIONS
 from airtable_connector.web.http import Edge, Lifecycle
+from airtable_connector.web.udc import ADMIN
 
 MANUAL = Path(__file__).resolve().parents[2] / "docs" / "http-api.md"
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -76,7 +77,9 @@ async def started(folder: Path) -> AsyncIterator[Edge]:
     logs = configure_logging("error", "json", lambda _line: None, clock=clock)
     settings = read_settings({"DATA_DIR": str(folder)})
     try:
-        async with open_rooms(settings, clock=clock, ids=RandomIds(), logs=logs, lifecycle=Lifecycle()) as rooms:
+        async with open_rooms(
+            settings, Configuration(folder), clock=clock, ids=RandomIds(), logs=logs, lifecycle=Lifecycle()
+        ) as rooms:
             yield rooms.edge
     finally:
         logs.close()
@@ -151,7 +154,12 @@ def test_the_examples_are_what_their_schemas_allow() -> None:
 
 def test_only_two_paths_need_no_identity() -> None:
     assert DOCUMENT["security"] == [{"bearer": []}]
-    assert {path for _, path, operation in operations() if "security" in operation} == {"/health", "/"}
+    assert {path for _, path, operation in operations() if operation.get("security") == []} == {"/health", "/"}
+
+
+def test_the_document_tells_which_operations_need_an_administrator() -> None:
+    admins = {path for _, path, operation in operations() if operation.get("security") == [{"bearer": ["admin"]}]}
+    assert admins == ADMIN
 
 
 @pytest.mark.parametrize(

@@ -63,11 +63,12 @@ def serve(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None
     """Serve the base until a signal says stop."""
     with _nothing_collected():
         from airtable_connector import compose
-        from airtable_connector.settings import load_settings
+        from airtable_connector.settings import Configuration
 
-    settings = load_settings(Path.cwd(), command_line=_given(host, port, data_dir))
+    configuration = Configuration(Path.cwd(), command_line=_given(host, port, data_dir))
+    settings = configuration.read()
     _tell_not_used(settings.not_used)
-    raise typer.Exit(compose.serve(settings))
+    raise typer.Exit(compose.serve(settings, configuration))
 
 
 @app.command()
@@ -76,12 +77,12 @@ def demo(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None:
     with _nothing_collected():
         from airtable_connector import compose
         from airtable_connector.cli.sample import sample_tables
-        from airtable_connector.settings import load_settings
+        from airtable_connector.settings import Configuration
 
-    given = _given(host, port, data_dir)
-    settings = load_settings(Path.cwd(), command_line=given, defaults=DEMO_DEFAULTS)
+    configuration = Configuration(Path.cwd(), command_line=_given(host, port, data_dir), defaults=DEMO_DEFAULTS)
+    settings = configuration.read()
     _tell_not_used(settings.not_used)
-    raise typer.Exit(compose.demo(settings, sample_tables))
+    raise typer.Exit(compose.demo(settings, configuration, sample_tables))
 
 
 @app.command()

@@ -37,8 +37,9 @@ def _markdown_lines() -> Iterator[str]:
             if reader.group == group:
                 place = f" In `udc_config.json`: `{reader.in_config}`." if reader.in_config else ""
                 secret = " Never shown." if reader.secret else ""
+                live = " Taken over by a reload." if reader.live else ""
                 default = f"`{reader.default}`" if reader.default else "none"
-                yield f"| `{name}` | {reader.meaning}{place}{secret} | {default} | `{reader.example}` |"
+                yield f"| `{name}` | {reader.meaning}{place}{secret}{live} | {default} | `{reader.example}` |"
         yield ""
     yield "## Known, not used by this version\n"
     yield "| name | what it is for |"

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from airtable_connector.compose.base import Base, open_base
 from airtable_connector.compose.messaging import start_messaging
+from airtable_connector.compose.ourselves import PACKAGE, Ourselves, start_ourselves
+from airtable_connector.compose.reloading import STEP, Appliers, Reloader
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import Invalid
 from airtable_connector.kernel.ids import Ids
@@ -43,8 +45,9 @@ from airtable_connector.ops import (
     Metrics,
     Reporter,
     Rollups,
+    find_build,
 )
-from airtable_connector.settings import Settings
+from airtable_connector.settings import Configuration, Settings
 from airtable_connector.web.app import PUBLIC, build_app
 from airtable_connector.web.domain import COLLECTIONS, DomainMessages, domain_routes
 from airtable_connector.web.http import Edge, EdgeSettings, Lifecycle
@@ -59,11 +62,12 @@ class Rooms:
     edge: Edge
     own_keys: OwnKeyPair
     logs: Logs
+    reloader: Reloader
 
 
 @asynccontextmanager
 async def open_rooms(
-    settings: Settings, *, clock: Clock, ids: Ids, logs: Logs, lifecycle: Lifecycle
+    settings: Settings, configuration: Configuration, *, clock: Clock, ids: Ids, logs: Logs, lifecycle: Lifecycle
 ) -> AsyncIterator[Rooms]:
     """Open every room that serving needs, and close them in reverse."""
     metrics = Metrics()
@@ -84,10 +88,26 @@ async def open_rooms(
         _follow_registry_keys(settings, ring, supervisor, client, clock=clock, ids=ids, observer=observer)
         networks = parse_trusted_networks(settings.edge.trusted_networks)
         contacts = Contacts(clock=clock, observer=observer)
+        reloader = Reloader(settings, configuration, logs=logs, wake=lambda: supervisor.wake(STEP))
+        ourselves = start_ourselves(
+            settings,
+            base.workspace,
+            build=await asyncio.to_thread(find_build, PACKAGE),
+            dependencies=["registry"] if _key_addresses(settings) else [],
+            reload=reloader.reload,
+            supervisor=supervisor,
+            lifecycle=lifecycle,
+            metrics=metrics,
+            logs=logs,
+            observer=observer,
+            clock=clock,
+        )
         edge = await _build_edge(
             settings,
             base,
             supervisor,
+            ourselves=ourselves,
+            reloader=reloader,
             client=client,
             contacts=contacts,
             verifier=verifier,
@@ -109,7 +129,8 @@ async def open_rooms(
             return timedelta(days=365)
 
         supervisor.start("prepare", prepare)
-        yield Rooms(base, edge, own_keys, logs)
+        supervisor.start(STEP, reloader.reload_when_asked)
+        yield Rooms(base, edge, own_keys, logs, reloader)
 
 
 def _own_keys(settings: Settings) -> OwnKeyPair:
@@ -208,6 +229,8 @@ async def _build_edge(
     *,
     client: PeerClient,
     contacts: Contacts,
+    ourselves: Ourselves,
+    reloader: Reloader,
     verifier: TokenVerifier,
     networks: TrustedNetworks,
     metrics: Metrics,
@@ -276,20 +299,24 @@ async def _build_edge(
         clock=clock,
         ids=ids,
     )
-    return build_app(
+    edge = build_app(
         domain=domain,
         health=HealthEndpoint(health),
         messages=MessageEndpoint(messaging.inbox, per_minute=settings.messages.rate_per_minute, clock=clock),
         letters=LetterEndpoints(messaging.outbox, messaging.addresses, workspace, clock=clock, ids=ids),
+        about=ourselves.about,
+        control=ourselves.control,
         verify=verifier.verify,
         identify=networks.identify,
-        settings=_edge_settings(settings, production=production),
+        settings=_edge_settings(settings),
         lifecycle=lifecycle,
         metrics=metrics,
         logs=logs,
         clock=clock,
         ids=ids,
     )
+    reloader.applies_by(_appliers(edge, health, logs))
+    return edge
 
 
 def _message_collections() -> Mapping[str, str]:
@@ -297,10 +324,29 @@ def _message_collections() -> Mapping[str, str]:
     return {path.removeprefix("/"): name for path, name in COLLECTIONS.items()}
 
 
-def _edge_settings(settings: Settings, *, production: bool) -> EdgeSettings:
+def _appliers(edge: Edge, health: Health, logs: Logs) -> Appliers:
+    """Say how each live setting takes effect."""
+
+    def adopt(settings: Settings) -> None:
+        networks = parse_trusted_networks(settings.edge.trusted_networks)
+        edge.adopt(_edge_settings(settings), networks.identify)
+
+    return {
+        "COST_PER_HOUR": lambda settings: health.cost(settings.droplet.cost_per_hour),
+        "LOG_LEVEL": lambda settings: logs.speak_from(settings.server.log_level),
+        "TRUSTED_NETWORKS": adopt,
+        "TRUSTED_PROXIES": adopt,
+        "ALLOWED_ORIGINS": adopt,
+        "RATE_LIMIT_PER_MINUTE": adopt,
+        "BODY_LIMIT_BYTES": adopt,
+        "BULK_BODY_LIMIT_BYTES": adopt,
+    }
+
+
+def _edge_settings(settings: Settings) -> EdgeSettings:
     return EdgeSettings(
         public_paths=PUBLIC,
-        https_only=production,
+        https_only=settings.server.environment == "production",
         trusted_proxies=settings.edge.trusted_proxies,
         allowed_origins=frozenset(settings.edge.allowed_origins),
         requests_per_minute=settings.edge.rate_limit_per_minute,

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -9,30 +10,32 @@ from datetime import timedelta
 import uvloop
 
 from airtable_connector.compose.demo import DEMO_CALLER, SampleTables, directions, load_sample
+from airtable_connector.compose.ourselves import store_name
 from airtable_connector.compose.rooms import Rooms, open_rooms
 from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.kernel.ids import RandomIds
 from airtable_connector.mesh import OWN_ISSUER, Permission, mint
 from airtable_connector.ops import configure_logging, form_for
-from airtable_connector.settings import Settings
+from airtable_connector.settings import Configuration, Settings
 from airtable_connector.web.http import Lifecycle
 from airtable_connector.web.server import ServerLimits
 from airtable_connector.web.server import serve as serve_app
 
 
-def serve(settings: Settings) -> int:
-    """Serve until a signal says stop; return the exit code."""
+def serve(settings: Settings, configuration: Configuration) -> int:
+    """Serve until somebody says stop; return the exit code. ``configuration`` is where the settings came from."""
 
-    async def prepare(_rooms: Rooms) -> None:
-        pass
+    async def prepare(rooms: Rooms) -> None:
+        # the demo does not: it is to end with its terminal, which says so by this signal
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, rooms.reloader.ask)
 
     def greet(rooms: Rooms, address: str) -> None:
-        rooms.logs.events.info("ready", address=address, store=_store_name(settings))
+        rooms.logs.events.info("ready", address=address, store=store_name(settings))
 
-    return _run(settings, prepare=prepare, greet=greet)
+    return _run(settings, configuration, prepare=prepare, greet=greet)
 
 
-def demo(settings: Settings, sample_tables: SampleTables) -> int:
+def demo(settings: Settings, configuration: Configuration, sample_tables: SampleTables) -> int:
     """Serve sample data and print how to ask for it; return the exit code."""
     clock = SystemClock()
 
@@ -53,18 +56,22 @@ def demo(settings: Settings, sample_tables: SampleTables) -> int:
         sys.stdout.write(directions(address, token, settings))
         sys.stdout.flush()
 
-    return _run(settings, prepare=prepare, greet=greet)
+    return _run(settings, configuration, prepare=prepare, greet=greet)
 
 
 def _run(
-    settings: Settings, *, prepare: Callable[[Rooms], Awaitable[None]], greet: Callable[[Rooms, str], None]
+    settings: Settings,
+    configuration: Configuration,
+    *,
+    prepare: Callable[[Rooms], Awaitable[None]],
+    greet: Callable[[Rooms, str], None],
 ) -> int:
     clock, ids, lifecycle = SystemClock(), RandomIds(), Lifecycle()
     form = form_for(settings.server.log_format, sys.stderr)
     logs = configure_logging(settings.server.log_level, form, _write_line, clock=clock)
 
     async def work() -> None:
-        async with open_rooms(settings, clock=clock, ids=ids, logs=logs, lifecycle=lifecycle) as rooms:
+        async with open_rooms(settings, configuration, clock=clock, ids=ids, logs=logs, lifecycle=lifecycle) as rooms:
             await prepare(rooms)
             await serve_app(
                 rooms.edge,
@@ -93,7 +100,3 @@ def _write_line(line: bytes) -> None:
 def _address(host: str, port: int) -> str:
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}"
-
-
-def _store_name(settings: Settings) -> str:
-    return "sqlite" if settings.store.database_url is None else "postgresql"

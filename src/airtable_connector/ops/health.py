@@ -1,7 +1,7 @@
 """The UDC answer to ``GET /health``: who we are, whether we can do our work, and how far the feed has come."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -90,6 +90,11 @@ class Health:
         """Return the answer as data, for a message that asks."""
         answer: Mapping[str, object] = orjson.loads(self.body())
         return answer
+
+    def cost(self, per_hour: Decimal) -> None:
+        """Count with another price, also for the hours that have passed: a price is a setting, not a meter."""
+        self._settings = replace(self._settings, cost_per_hour=per_hour)
+        self._made_for = None
 
     def body(self) -> bytes:
         """Return the answer as JSON."""

@@ -150,12 +150,31 @@ class EventLogger(Protocol):
         ...
 
 
+class _Events:
+    """An event logger that can be made more or less talkative; structlog's own is made for one level."""
+
+    debug: Callable[..., object]
+    info: Callable[..., object]
+    warning: Callable[..., object]
+    error: Callable[..., object]
+
+    def __init__(self, logger_of: Callable[[int], EventLogger], level: int) -> None:
+        self._logger_of = logger_of
+        self.speak_from(level)
+
+    def speak_from(self, level: int) -> None:
+        """Skip what is less important than ``level``."""
+        logger = self._logger_of(level)
+        self.debug, self.info, self.warning, self.error = logger.debug, logger.info, logger.warning, logger.error
+
+
 class Logs:
     """The open log: events through structlog, access lines through a shorter way. Close it last."""
 
-    def __init__(self, writer: LineWriter, events: EventLogger, form: LogForm, *, level: int, clock: Clock) -> None:
-        self.events = events
+    def __init__(self, writer: LineWriter, events: _Events, form: LogForm, *, level: int, clock: Clock) -> None:
+        self.events: EventLogger = events
         """Where everything but access lines goes."""
+        self._events = events
         self._writer = writer
         self._clock = clock
         self._writes_access_lines = level <= logging.INFO
@@ -208,6 +227,13 @@ class Logs:
         """Write a request's bug with its stack; the caller only ever sees the trace id."""
         self.events.error("request_failed", trace_id=trace_id, method=method, route=route, exc_info=error)
 
+    def speak_from(self, level: str) -> None:
+        """Skip lines that are less important than ``level`` (debug, info, warning or error) from now on."""
+        number = _number_of(level)
+        self._events.speak_from(number)
+        self._writes_access_lines = number <= logging.INFO
+        logging.getLogger().setLevel(number)
+
     def on_close(self, undo: Callable[[], object]) -> None:
         """Have ``undo`` called by `close`."""
         self._undo.append(undo)
@@ -247,26 +273,36 @@ def configure_logging(level: str, form: LogForm, sink: Callable[[bytes], object]
     """
     import structlog  # noqa: PLC0415 - 0.1 s that only a running server pays
 
-    number = logging.getLevelNamesMapping()[level.upper()]
+    number = _number_of(level)
     writer = LineWriter(sink)
-    events: EventLogger = structlog.wrap_logger(
-        _Outlet(writer),
-        processors=[
-            _add_trace_id,
-            structlog.processors.add_log_level,
-            _stamp(clock),
-            structlog.processors.format_exc_info,
-            _mask,
-            _render_json if form is LogForm.JSON else _console_renderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        cache_logger_on_first_use=True,
-    )
-    logs = Logs(writer, events, form, level=number, clock=clock)
+    outlet = _Outlet(writer)
+    render = _render_json if form is LogForm.JSON else _console_renderer()
+
+    def logger_of(least: int) -> EventLogger:
+        lazy = structlog.wrap_logger(
+            outlet,
+            processors=[
+                _add_trace_id,
+                structlog.processors.add_log_level,
+                _stamp(clock),
+                structlog.processors.format_exc_info,
+                _mask,
+                render,
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(least),
+        )
+        logger: EventLogger = lazy.bind()
+        return logger
+
+    logs = Logs(writer, _Events(logger_of, number), form, level=number, clock=clock)
     _route_standard_logging(logs, number)
     atexit.register(writer.close)
     logs.on_close(lambda: atexit.unregister(writer.close))
     return logs
+
+
+def _number_of(level: str) -> int:
+    return logging.getLevelNamesMapping()[level.upper()]
 
 
 class _Outlet:

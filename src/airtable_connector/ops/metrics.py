@@ -4,10 +4,11 @@ The edge pays about a third of a microsecond per request for it; prometheus-clie
 """
 
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from airtable_connector.ops.windows import Window
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
@@ -20,9 +21,6 @@ COMMIT_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 
 BATCH_BOUNDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Upper ends of the buckets of operations per commit."""
-
-ERRORS_REMEMBERED: Final = 100_000
-"""Moments of server errors kept for the count of the last hour."""
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Methods with a label of their own; the others share ``other``."""
@@ -83,10 +81,8 @@ class Metrics:
         self._commits = Histogram(COMMIT_BOUNDS)
         self._batches = Histogram(BATCH_BOUNDS)
         self._readings: dict[str, _Reading] = {}
-        self._errors: deque[float] = deque(maxlen=ERRORS_REMEMBERED)
-        self._seconds: deque[tuple[int, int]] = deque(maxlen=61)
-        self._second = 0
-        self._in_second = 0
+        self._last_minute = Window(spans=60, of=1.0)
+        self._errors = Window(spans=360, of=10.0)
         self._registry: CollectorRegistry | None = None
 
     def finished(self, method: str, route: str, status: int, seconds: float, at: float) -> None:
@@ -105,11 +101,12 @@ class Metrics:
         latency.buckets[bisect_left(LATENCY_BOUNDS, seconds)] += 1
         latency.total += seconds
         self.requests_total += 1
-        if at >= self._second + 1:
-            self._turn(at)
-        self._in_second += 1
+        minute = self._last_minute
+        if at >= minute.ends:
+            minute.turn(at)
+        minute.running += 1
         if status >= 500:
-            self._errors.append(at)
+            self._errors.add(at)
 
     def refused(self, reason: str) -> None:
         """Count a caller who was not let in; ``reason`` is the error's code."""
@@ -134,16 +131,11 @@ class Metrics:
 
     def requests_last_minute(self, at: float) -> int:
         """Return how many requests were answered in the running second of ``at`` (monotonic) and the 59 before it."""
-        if at >= self._second + 1:
-            self._turn(at)
-        oldest = int(at) - 60
-        return self._in_second + sum(count for second, count in self._seconds if second > oldest)
+        return self._last_minute.count(at)
 
     def errors_last_hour(self, at: float) -> int:
-        """Return how many requests ended with a 5xx status in the hour before ``at`` (monotonic seconds)."""
-        while self._errors and self._errors[0] < at - 3600:
-            self._errors.popleft()
-        return len(self._errors)
+        """Return how many requests ended with a 5xx status in the hour before ``at``, to ten seconds (monotonic)."""
+        return self._errors.count(at)
 
     def prepare(self) -> None:
         """Load what `render` needs (0.1 s, once), so that no request waits for it. Safe in a thread."""
@@ -164,10 +156,6 @@ class Metrics:
         if reading.name in self._readings:
             raise ValueError(f"the number {reading.name} is published already")
         self._readings[reading.name] = reading
-
-    def _turn(self, at: float) -> None:
-        self._seconds.append((self._second, self._in_second))
-        self._second, self._in_second = int(at), 0
 
     def _open_registry(self) -> "CollectorRegistry":
         if self._registry is None:

@@ -3,6 +3,7 @@
 from airtable_connector.kernel.observer import Fact
 from airtable_connector.ops.logs import LogObserver, Logs
 from airtable_connector.ops.metrics import Metrics
+from airtable_connector.ops.stopping import EmergencyStop
 from airtable_connector.records import CommitFailed, Committed
 
 
@@ -23,6 +24,8 @@ class Reporter:
                 self._events.warning(
                     "commit_failed", requests=fact.requests, error=fact.error, cause=_cause(fact.error)
                 )
+            case EmergencyStop():
+                self._events.error("emergency_stop", by=fact.by)
             case _:
                 self._lines.saw(fact)
 

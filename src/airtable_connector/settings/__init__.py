@@ -3,8 +3,10 @@
 Strongest first: command line, environment, ``.env``, ``udc_config.json``, default. An empty text counts as not given.
 """
 
+from airtable_connector.settings.errors import BadSettings, ConfigPathRefused
+from airtable_connector.settings.live import LIVE, Configuration, Difference, adopt_live, differences
 from airtable_connector.settings.parsers import IpNetwork
-from airtable_connector.settings.reading import BadSettings, load_settings, read_settings, shown
+from airtable_connector.settings.reading import load_settings, read_settings, shown
 from airtable_connector.settings.table import CONFIG_NOT_USED, GROUPS, NOT_USED, READERS, Reader
 from airtable_connector.settings.values import (
     DigestSettings,
@@ -22,9 +24,13 @@ from airtable_connector.settings.values import (
 __all__ = [
     "CONFIG_NOT_USED",
     "GROUPS",
+    "LIVE",
     "NOT_USED",
     "READERS",
     "BadSettings",
+    "ConfigPathRefused",
+    "Configuration",
+    "Difference",
     "DigestSettings",
     "DropletSettings",
     "EdgeSettings",
@@ -37,6 +43,8 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "StoreSettings",
+    "adopt_live",
+    "differences",
     "load_settings",
     "read_settings",
     "shown",

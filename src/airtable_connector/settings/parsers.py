@@ -99,6 +99,19 @@ def network(text: str) -> IpNetwork:
         raise ValueError("a comma separated list of networks like 10.0.0.0/8") from cause
 
 
+def trusted_networks(text: str) -> str:
+    """Check a list of networks with the identities that live there; ``mesh`` reads it again when it is used."""
+    if not text:
+        return text
+    from airtable_connector.mesh import MalformedNetworks, parse_trusted_networks  # noqa: PLC0415 - it costs 50 ms
+
+    try:
+        parse_trusted_networks(text)
+    except MalformedNetworks as cause:
+        raise ValueError(f"a list like '10.1.0.5/32 = 5: read, write': {cause.message}") from cause
+    return text
+
+
 def web_address(text: str) -> str:
     """Check an http or https address; one with a password in it is refused, because addresses are shown."""
     try:

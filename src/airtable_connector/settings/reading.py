@@ -2,16 +2,17 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from airtable_connector.kernel.errors import Invalid
 from airtable_connector.kernel.secret import Secret
 from airtable_connector.kernel.suggest import did_you_mean
+from airtable_connector.settings.errors import BadSettings
+from airtable_connector.settings.files import ENV_FILE, UDC_CONFIG_FILE, contents
 from airtable_connector.settings.table import CONFIG_NOT_USED, GROUPS, NOT_USED, READERS, REQUIRE_AUTH
 from airtable_connector.settings.values import (
     DigestSettings,
@@ -25,23 +26,6 @@ from airtable_connector.settings.values import (
     Settings,
     StoreSettings,
 )
-
-ENV_FILE = ".env"
-UDC_CONFIG_FILE = "udc_config.json"
-
-
-class BadSettings(Invalid):
-    """One or more settings are wrong; ``mistakes`` holds a sentence for each, all found in one go."""
-
-    code = "bad-settings"
-
-    def __init__(self, mistakes: Sequence[str]) -> None:
-        if len(mistakes) == 1:
-            message = f"a setting is wrong: {mistakes[0]}"
-        else:
-            message = "\n  ".join([f"{len(mistakes)} settings are wrong:", *mistakes])
-        super().__init__(message, hint="'airtable-connector settings --as env' prints every setting with its meaning")
-        self.mistakes = tuple(mistakes)
 
 
 @dataclass
@@ -57,14 +41,15 @@ def read_settings(
     *,
     env_file: str | None = None,
     udc_config: str | None = None,
+    udc_config_file: str = UDC_CONFIG_FILE,
     command_line: Mapping[str, str] = MappingProxyType({}),
     defaults: Mapping[str, str] = MappingProxyType({}),
 ) -> Settings:
     """Make settings out of texts; reads nothing else.
 
-    ``env_file`` and ``udc_config`` are the contents of the two files, ``command_line`` holds values by setting name,
-    and ``defaults`` replaces single defaults of the table. Names in ``environ`` that are not ours are nobody's
-    business; in the two files they are mistakes.
+    ``env_file`` and ``udc_config`` are the contents of the two files, ``udc_config_file`` is what the second is called,
+    ``command_line`` holds values by setting name, and ``defaults`` replaces single defaults of the table. Names in
+    ``environ`` that are not ours are nobody's business; in the two files they are mistakes.
 
     Raises:
         BadSettings: with every mistake, not only the first.
@@ -74,7 +59,7 @@ def read_settings(
         "command line": command_line,
         "environment": environ,
         ENV_FILE: _read_env_file(env_file or "", found),
-        UDC_CONFIG_FILE: _read_udc_config(udc_config, found),
+        udc_config_file: _read_udc_config(udc_config, udc_config_file, found),
         "default": {name: defaults.get(name, reader.default) for name, reader in READERS.items()},
     }
     values: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
@@ -97,16 +82,20 @@ def load_settings(
     *,
     command_line: Mapping[str, str] = MappingProxyType({}),
     defaults: Mapping[str, str] = MappingProxyType({}),
+    udc_config_file: str = UDC_CONFIG_FILE,
 ) -> Settings:
     """Read the process environment and the two files in ``folder``; a file that is not there is no trouble.
+
+    ``udc_config_file`` may name another file for the second, by its path in the folder.
 
     Raises:
         BadSettings: a setting is wrong, or a file is there and cannot be read.
     """
     return read_settings(
         os.environ,  # noqa: TID251 - the one place that reads it
-        env_file=_contents(folder / ENV_FILE),
-        udc_config=_contents(folder / UDC_CONFIG_FILE),
+        env_file=contents(folder / ENV_FILE),
+        udc_config=contents(folder / udc_config_file),
+        udc_config_file=udc_config_file,
         command_line=command_line,
         defaults=defaults,
     )
@@ -156,15 +145,6 @@ def _strongest(name: str, sources: Mapping[str, Mapping[str, str]]) -> tuple[str
     return "default", ""
 
 
-def _contents(file: Path) -> str | None:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as cause:
-        raise BadSettings([f"{file.name} cannot be read ({type(cause).__name__}); it must be a UTF-8 text"]) from cause
-
-
 def _read_env_file(content: str, found: _Findings) -> dict[str, str]:
     if not content:
         return {}
@@ -187,13 +167,13 @@ def _read_env_file(content: str, found: _Findings) -> dict[str, str]:
     return given
 
 
-def _read_udc_config(content: str | None, found: _Findings) -> dict[str, str]:
+def _read_udc_config(content: str | None, file: str, found: _Findings) -> dict[str, str]:
     if content is None:
         return {}
     try:
         places = dict(_places(json.loads(content)))
     except (ValueError, RecursionError) as cause:
-        found.mistakes.append(f"{UDC_CONFIG_FILE} is not a JSON object of objects: {cause}")
+        found.mistakes.append(f"{file} is not a JSON object of objects: {cause}")
         return {}
     by_place = {reader.in_config: name for name, reader in READERS.items() if reader.in_config}
     given: dict[str, str] = {}
@@ -206,9 +186,9 @@ def _read_udc_config(content: str | None, found: _Findings) -> dict[str, str]:
             continue  # the contract wants them in every such file, so their presence says nothing
         elif place != REQUIRE_AUTH:
             known = [*by_place, *CONFIG_NOT_USED, REQUIRE_AUTH]
-            found.mistakes.append(f"{place} ({UDC_CONFIG_FILE}): is no setting; {did_you_mean(place, known)}")
+            found.mistakes.append(f"{place} ({file}): is no setting; {did_you_mean(place, known)}")
         elif value is not True:
-            found.mistakes.append(f"{place} ({UDC_CONFIG_FILE}): must be true; identity is never optional")
+            found.mistakes.append(f"{place} ({file}): must be true; identity is never optional")
     return given
 
 

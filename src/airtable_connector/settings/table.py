@@ -29,6 +29,8 @@ class Reader:
     """Its place in ``udc_config.json``, when it has one."""
     secret: bool = False
     """A secret's text is never shown, not even when it is wrong."""
+    live: bool = False
+    """A running service takes it over when its files are read again; others wait for the next start."""
 
     @property
     def group(self) -> str:
@@ -69,7 +71,7 @@ READERS: Mapping[str, Reader] = MappingProxyType({
     "DROPLET_URL": Reader("droplet.url", parsers.web_address, "https://drop2.fullpotential.ai",
         "The public address that /health reports as its endpoint.", "https://drop2.fullpotential.ai"),
     "COST_PER_HOUR": Reader("droplet.cost_per_hour", parsers.number(0, 1_000_000), "0",
-        "What running it costs, US dollars an hour; /health multiplies it with the uptime.", "0.0125"),
+        "What running it costs, US dollars an hour; /health multiplies it with the uptime.", "0.0125", live=True),
 
     "DATA_DIR": Reader("store.data_dir", Path, "data",
         "Folder of the SQLite file and of the own keys, relative to the working directory unless absolute.", "data"),
@@ -91,24 +93,24 @@ READERS: Mapping[str, Reader] = MappingProxyType({
     "SHUTDOWN_GRACE_SECONDS": Reader("server.shutdown_grace", parsers.span(SECOND, 0, 60), "0.5",
         "How long a stopping service still accepts, so that kept-alive clients learn of it.", "0.5"),
     "LOG_LEVEL": Reader("server.log_level", parsers.one_of("debug", "info", "warning", "error"), "info",
-        "The least important lines to write: debug, info, warning or error.", "info"),
+        "The least important lines to write: debug, info, warning or error.", "info", live=True),
     "LOG_FORMAT": Reader("server.log_format", parsers.one_of("auto", "json", "console"), "auto",
         "json, console, or auto: console on a terminal, else json.", "json"),
 
-    "TRUSTED_NETWORKS": Reader("edge.trusted_networks", str, "",
+    "TRUSTED_NETWORKS": Reader("edge.trusted_networks", parsers.trusted_networks, "",
         "Networks whose callers need no token, who they are and what they may do; never admin. Separated by ';'.",
-        "10.1.0.5/32 = 5: read, write; 10.1.0.0/24 = 10: read"),
+        "10.1.0.5/32 = 5: read, write; 10.1.0.0/24 = 10: read", live=True),
     "TRUSTED_PROXIES": Reader("edge.trusted_proxies", parsers.each(parsers.network), "",
         "Networks of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
-        "127.0.0.1/32, 10.2.0.0/16"),
+        "127.0.0.1/32, 10.2.0.0/16", live=True),
     "ALLOWED_ORIGINS": Reader("edge.allowed_origins", parsers.each(parsers.origin), "",
-        "Web origins that may call from a browser (CORS); none by default.", "https://dashboard.example"),
+        "Web origins that may call from a browser (CORS); none by default.", "https://dashboard.example", live=True),
     "RATE_LIMIT_PER_MINUTE": Reader("edge.rate_limit_per_minute", parsers.whole(1, 10_000_000), "6000",
-        "Requests a minute for each identity; more are answered 429.", "6000"),
+        "Requests a minute for each identity; more are answered 429.", "6000", live=True),
     "BODY_LIMIT_BYTES": Reader("edge.body_limit_bytes", parsers.whole(1_024, 2**30), "1048576",
-        "The longest request body; longer ones are answered 413.", "1048576"),
+        "The longest request body; longer ones are answered 413.", "1048576", live=True),
     "BULK_BODY_LIMIT_BYTES": Reader("edge.bulk_body_limit_bytes", parsers.whole(1_024, 2**30), "5242880",
-        "The longest body of a request that may hold many records.", "5242880"),
+        "The longest body of a request that may hold many records.", "5242880", live=True),
     "RECORDS_ALIAS": Reader("edge.records_alias", parsers.yes_or_no, "true",
         "Whether lists carry 'records' at the top level too, where the Dashboard reads it.", "true"),
 

@@ -25,7 +25,15 @@ from airtable_connector.web.http import (
     install_problems,
     read_or_write,
 )
-from airtable_connector.web.udc import HealthEndpoint, LetterEndpoints, MessageEndpoint
+from airtable_connector.web.udc import (
+    ADMIN,
+    AboutEndpoints,
+    ControlEndpoints,
+    HealthEndpoint,
+    LetterEndpoints,
+    MessageEndpoint,
+    own_routes,
+)
 
 PUBLIC: Final = frozenset({"/health", "/"})
 """Paths that answer without an identity."""
@@ -36,6 +44,8 @@ ASKING: Final = frozenset({"/message"})
 
 def permission_for(method: str, path: str) -> str:
     """Return the permission that a request needs to be let in."""
+    if path in ADMIN:
+        return "admin"
     return "read" if path in ASKING else read_or_write(method, path)
 
 
@@ -45,6 +55,8 @@ def build_app(
     health: HealthEndpoint,
     messages: MessageEndpoint,
     letters: LetterEndpoints,
+    about: AboutEndpoints,
+    control: ControlEndpoints,
     verify: Verify,
     identify: Identify,
     settings: EdgeSettings,
@@ -68,11 +80,13 @@ def build_app(
     cold: Mapping[str, Methods] = {
         **domain.cold,
         "/messages/{id}/retry": {"POST": letters.retry},
+        **own_routes(about, control),
         "/": {"GET": document.index},
         "/metrics": {"GET": document.metrics},
         "/openapi.json": {"GET": document.openapi},
         "/docs": {"GET": document.docs},
     }
+    about.found_at({*hot, *cold})
     inner = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     inner.router.redirect_slashes = False
     inner.router.routes.extend(as_route(path, methods) for path, methods in cold.items())

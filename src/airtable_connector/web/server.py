@@ -1,9 +1,9 @@
 """Running the edge under uvicorn, and stopping it without breaking a reply.
 
-The first SIGTERM or SIGINT begins to drain: answers close their connections, streams end, /health says so. New
-connections are taken for a short grace, so that no caller runs into a closed door on a connection it kept. Then the
-door closes, what runs is finished, and the lifespan ends. A second signal stops at once: what was acknowledged is
-on disk by then, which is all that was promised.
+The first SIGTERM or SIGINT, or `Lifecycle.stop` from inside, begins to drain: answers close their connections,
+streams end, /health says so. New connections are taken for a short grace, so that no caller runs into a closed door on
+a connection it kept. Then the door closes, what runs is finished, and the lifespan ends. A second signal stops at once:
+what was acknowledged is on disk by then, which is all that was promised.
 """
 
 import asyncio
@@ -128,13 +128,13 @@ async def serve(
     on_ready: Callable[[str, int], None],
     on_abort: Callable[[], object],
 ) -> None:
-    """Serve until a signal says stop; returns when everything is finished.
+    """Serve until a signal or the lifecycle says stop; returns when everything is finished.
 
     Args:
         app: the edge, with its lifespan.
         host: an address of this machine, or a name of one.
         port: 0 takes a free one.
-        lifecycle: told when draining begins.
+        lifecycle: told when draining begins, and may ask for it.
         limits: bounds.
         on_ready: called with the address and the real port as soon as requests are answered.
         on_abort: called before the process ends at once after a second signal, to save the last log lines.
@@ -284,6 +284,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell where."""
         await super().startup(sockets)
+        self._lifecycle.stops_by(self._drain)
         address: tuple[Any, ...] = self.servers[0].sockets[0].getsockname()
         self._on_ready(address[0], address[1])
 

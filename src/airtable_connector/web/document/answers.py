@@ -181,7 +181,7 @@ _ERRORS: Final[Mapping[int, tuple[str, str, Schema, tuple[str, ...]]]] = {
     ),
     404: (
         "NotFound",
-        "There is no such record or table.",
+        "There is no such record or table, or no shutdown to cancel.",
         problem(
             "NOT_FOUND",
             "Sprints has no record 'SPR-9999'",
@@ -211,7 +211,7 @@ _ERRORS: Final[Mapping[int, tuple[str, str, Schema, tuple[str, ...]]]] = {
     ),
     409: (
         "Conflict",
-        "Another record has this key, or the first request with this Idempotency-Key is still at work.",
+        "Another record has this key, the first request with this key is still at work, or the service is stopping.",
         problem(
             "CONFLICT",
             "Sprints already has a record whose Sprint_ID is 'SPR-0417'",

@@ -36,7 +36,8 @@ def document() -> Schema:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "RS256. GET needs the permission read, everything else write."
+                    "description": "RS256. GET needs the permission read, everything else write, except where"
+                    " an operation lists admin."
                     " `airtable-connector token` prints one.",
                 }
             },

@@ -34,6 +34,11 @@ def public(described: Schema) -> Schema:
     return {**described, "security": [], "responses": answers}
 
 
+def admin(described: Schema) -> Schema:
+    """Let an operation be used only with the permission admin."""
+    return {**described, "security": [{"bearer": ["admin"]}]}
+
+
 def body_of(schema: str, example: object, *, required: bool = True) -> Schema:
     """Describe a body of JSON."""
     media = {"schema": ref(schema), "example": example}

@@ -7,6 +7,7 @@ from airtable_connector.records import DAILY_DIGEST, HEARTBEATS, PROOF, STANDARD
 from airtable_connector.web.document import examples
 from airtable_connector.web.document.answers import BODY, QUOTA, answer, content
 from airtable_connector.web.document.operations import body_of, operation, public
+from airtable_connector.web.document.own_paths import own_paths
 from airtable_connector.web.document.parameters import (
     CHANGES_LIMIT,
     EVENT_LOG_LIMIT,
@@ -37,7 +38,7 @@ def paths() -> dict[str, Schema]:
     described: dict[str, Schema] = {}
     for path, name in COLLECTIONS.items():
         described |= paths_of(path, _BY_NAME[name])
-    described |= _digests() | _changes() | _overview() | _webhooks() | _sample() | _service()
+    described |= _digests() | _changes() | _overview() | _webhooks() | _sample() | _service() | own_paths()
     return {path: {"parameters": [parameter_ref("TraceId")], **methods} for path, methods in described.items()}
 
 

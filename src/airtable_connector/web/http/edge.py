@@ -25,7 +25,7 @@ from airtable_connector.web.http.errors import (
     Overloaded,
     TooManyHeaders,
 )
-from airtable_connector.web.http.gate import READING, Gate, Turnstile
+from airtable_connector.web.http.gate import READING, Gate, Identify, Turnstile
 from airtable_connector.web.http.headers import (
     PREFLIGHT,
     STRICT_TRANSPORT,
@@ -146,7 +146,6 @@ class Edge:
         """
         self._inner = inner
         self._hot = HotTable(hot)
-        self._settings = settings
         self._gate = gate
         self._problems = problems
         self._lifecycle = lifecycle
@@ -154,8 +153,20 @@ class Edge:
         self._log = log
         self._monotonic = clock.monotonic
         self._traces = TraceIds(ids)
-        self._origins = frozenset(origin.encode() for origin in settings.allowed_origins)
         self._common = CommonHeaders(*((STRICT_TRANSPORT,) if settings.https_only else ()))
+        self._take(settings)
+
+    def adopt(self, settings: EdgeSettings, identify: Identify) -> None:
+        """Serve the next request by other settings: quota, limits of bodies, origins, proxies, addresses known.
+
+        What is public and whether https is needed stays as it was at the start.
+        """
+        self._gate.adopt(settings, identify)
+        self._take(settings)
+
+    def _take(self, settings: EdgeSettings) -> None:
+        self._settings = settings
+        self._origins = frozenset(origin.encode() for origin in settings.allowed_origins)
         self._policy = (b"ratelimit-policy", b'"default";q=%d;w=60' % settings.requests_per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

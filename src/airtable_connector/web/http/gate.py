@@ -73,16 +73,21 @@ class Gate:
         clock: Clock,
         turnstile: Turnstile,
     ) -> None:
-        self._settings = settings
         self._public = settings.public_paths
         self._public_prefixes = settings.public_prefixes
         self._verify = verify
-        self._identify = identify
         self._permission_for = permission_for
         self._clock = clock
         self._turnstile = turnstile
         self._quotas: TokenBuckets[int] = TokenBuckets(settings.requests_per_minute)
         self._guesses = GuessGuard(settings.refusals_per_minute)
+        self.adopt(settings, identify)
+
+    def adopt(self, settings: EdgeSettings, identify: Identify) -> None:
+        """Go by another quota, other proxies and other addresses that are known; the rest of the settings stays."""
+        self._settings = settings
+        self._identify = identify
+        self._quotas.allow(settings.requests_per_minute)
         self._proxies: dict[str, bool] = {}
 
     def locate(self, call: Call) -> None:

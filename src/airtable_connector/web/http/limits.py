@@ -29,9 +29,13 @@ class TokenBuckets(Generic[Key]):
     """A quota per minute for each key: may be used at once, and flows back evenly."""
 
     def __init__(self, per_minute: int) -> None:
+        self._buckets: dict[Key, Bucket] = {}
+        self.allow(per_minute)
+
+    def allow(self, per_minute: int) -> None:
+        """Set the quota; what a key has used of another one stays used."""
         self.per_minute = per_minute
         self._rate = per_minute / WINDOW
-        self._buckets: dict[Key, Bucket] = {}
 
     def take(self, key: Key, at: float) -> float:
         """Use one request of a key's quota.

@@ -1,6 +1,20 @@
 """The UDC dialect: what the Universal Droplet Contract v1.0 asks every droplet to answer."""
 
+from airtable_connector.web.udc.about import AboutEndpoints
+from airtable_connector.web.udc.control import ChangedSetting, ControlEndpoints, Reload, Reloaded
 from airtable_connector.web.udc.health import HealthEndpoint
 from airtable_connector.web.udc.messages import LetterEndpoints, MessageEndpoint
+from airtable_connector.web.udc.routes import ADMIN, own_routes
 
-__all__ = ["HealthEndpoint", "LetterEndpoints", "MessageEndpoint"]
+__all__ = [
+    "ADMIN",
+    "AboutEndpoints",
+    "ChangedSetting",
+    "ControlEndpoints",
+    "HealthEndpoint",
+    "LetterEndpoints",
+    "MessageEndpoint",
+    "Reload",
+    "Reloaded",
+    "own_routes",
+]
