@@ -8,6 +8,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -173,6 +174,14 @@ class Service:
             verify=False,  # as above
         )
 
+    def pause(self) -> None:
+        """Let the process hang: connections are accepted by the system, and nothing is answered."""
+        self.tell(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self.tell(signal.SIGCONT)
+
     def tell(self, number: int) -> None:
         os.kill(self.process.pid, number)
 
@@ -211,13 +220,20 @@ def environment(*settings: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
+def free_port() -> int:
+    """Return a port that nobody listens at now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 def start(place: Place, settings: Mapping[str, str] | None = None) -> Service:
-    """Start ``serve`` on a free port and return when it answers."""
+    """Start ``serve`` on a free port, unless the settings name one, and return when it answers."""
     place.data_dir.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
-        [*COMMAND, "serve", "--port", "0"],
+        [*COMMAND, "serve"],
         cwd=place.data_dir,  # a folder without .env and udc_config.json
-        env=environment(UNHURRIED, place.settings, settings or {}),
+        env=environment({"PORT": "0"}, UNHURRIED, place.settings, settings or {}),
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

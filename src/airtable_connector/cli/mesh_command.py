@@ -51,6 +51,9 @@ def run_mesh(
         float | None,
         typer.Option(min=0.1, max=86_400, help="When a droplet counts as gone; 180 and 90 without it."),
     ] = None,
+    speak_from: Annotated[
+        str | None, typer.Option(help="Address of this machine from which droplets are sent messages.")
+    ] = None,
     droplet: Annotated[
         int | None, typer.Option(min=1, help="Say on standard error how to point this droplet here.")
     ] = None,
@@ -68,6 +71,7 @@ def run_mesh(
         host=host,
         registry_port=registry_port,
         orchestrator_port=orchestrator_port,
+        speak_from=speak_from,
         registry=localmesh.RegistrySettings(
             generation=localmesh.Generation(generation),
             token_lifetime=timedelta(seconds=token_seconds),

@@ -294,15 +294,23 @@ async def _build_edge(
         credential=lambda _: None,
         verifier=verifier,
         messages=DomainMessages(
-            workspace, collections=_message_collections(), digest=digest, facts={"health": health.facts}
+            workspace,
+            collections=_message_collections(),
+            digest=digest,
+            facts={
+                "health": health.facts,
+                "state": ourselves.about.state_facts,
+                "capabilities": ourselves.about.capability_facts,
+            },
         ),
         clock=clock,
         ids=ids,
     )
+    messages = MessageEndpoint(messaging.inbox, per_minute=settings.messages.rate_per_minute, clock=clock)
     edge = build_app(
         domain=domain,
         health=HealthEndpoint(health),
-        messages=MessageEndpoint(messaging.inbox, per_minute=settings.messages.rate_per_minute, clock=clock),
+        messages=messages,
         letters=LetterEndpoints(messaging.outbox, messaging.addresses, workspace, clock=clock, ids=ids),
         about=ourselves.about,
         control=ourselves.control,
@@ -315,7 +323,7 @@ async def _build_edge(
         clock=clock,
         ids=ids,
     )
-    reloader.applies_by(_appliers(edge, health, logs))
+    reloader.applies_by(_appliers(edge, health, logs, messages))
     return edge
 
 
@@ -324,7 +332,7 @@ def _message_collections() -> Mapping[str, str]:
     return {path.removeprefix("/"): name for path, name in COLLECTIONS.items()}
 
 
-def _appliers(edge: Edge, health: Health, logs: Logs) -> Appliers:
+def _appliers(edge: Edge, health: Health, logs: Logs, messages: MessageEndpoint) -> Appliers:
     """Say how each live setting takes effect."""
 
     def adopt(settings: Settings) -> None:
@@ -334,6 +342,7 @@ def _appliers(edge: Edge, health: Health, logs: Logs) -> Appliers:
     return {
         "COST_PER_HOUR": lambda settings: health.cost(settings.droplet.cost_per_hour),
         "LOG_LEVEL": lambda settings: logs.speak_from(settings.server.log_level),
+        "MESSAGE_RATE_PER_MINUTE": lambda settings: messages.allow(settings.messages.rate_per_minute),
         "TRUSTED_NETWORKS": adopt,
         "TRUSTED_PROXIES": adopt,
         "ALLOWED_ORIGINS": adopt,

@@ -63,7 +63,8 @@ async def run_local_mesh(
         registry_door = stack.enter_context(_listen(settings.host, settings.registry_port))
         orchestrator_door = stack.enter_context(_listen(settings.host, settings.orchestrator_port))
         # the courier has limits of its own, for a whole exchange
-        client = await stack.enter_async_context(httpx2.AsyncClient(timeout=None, trust_env=False))
+        transport = httpx2.AsyncHTTPTransport(local_address=settings.speak_from)
+        client = await stack.enter_async_context(httpx2.AsyncClient(timeout=None, trust_env=False, transport=transport))
         supervisor = await stack.enter_async_context(Supervisor(clock=clock, observer=observer))
         courier = Courier(client)
         registry = build_registry(

@@ -64,3 +64,8 @@ class LocalMeshSettings:
     orchestrator_port: int = 0
     registry: RegistrySettings = RegistrySettings()
     orchestrator: OrchestratorSettings = OrchestratorSettings()
+    speak_from: str | None = None
+    """The address of this machine from which droplets are called; None leaves it to the system.
+
+    The Orchestrator's messages carry no token, so droplets know it by its address, if at all.
+    """

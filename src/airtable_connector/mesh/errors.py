@@ -257,7 +257,7 @@ class ForeignSignature(Forbidden):
         )
 
 
-class TraceReused(Invalid):
+class TraceReused(Conflict):
     """A trace_id came with another message before."""
 
     code = "trace-id-reused"

@@ -159,7 +159,7 @@ READERS: Mapping[str, Reader] = MappingProxyType({
         "registry, orchestrator"),
 
     "MESSAGE_RATE_PER_MINUTE": Reader("messages.rate_per_minute", parsers.whole(1, 10_000_000), "100",
-        "Messages a minute from each droplet; more are answered 429.", "100"),
+        "Messages a minute from each droplet; more are answered 429.", "100", live=True),
     "MESSAGE_KEEP_DAYS": Reader("messages.keep", parsers.span(DAY, 1, 3_650), "30",
         "How long messages are kept, and a repeated trace_id gets the first answer again.", "30"),
 

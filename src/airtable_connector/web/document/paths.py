@@ -6,6 +6,7 @@ from typing import Final
 from airtable_connector.records import DAILY_DIGEST, HEARTBEATS, PROOF, STANDARD_TABLES, Table
 from airtable_connector.web.document import examples
 from airtable_connector.web.document.answers import BODY, QUOTA, answer, content
+from airtable_connector.web.document.message_paths import message_paths
 from airtable_connector.web.document.operations import body_of, operation, public
 from airtable_connector.web.document.own_paths import own_paths
 from airtable_connector.web.document.parameters import (
@@ -25,6 +26,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Changes": "The change feed: every committed write, in order.",
     "Overview": "What the Dashboard shows.",
     "Webhooks": "What peers tell the connector.",
+    "Messages": "What droplets ask and tell each other.",
     "Sample data": "A look and a write to try, refused in production.",
     "Service": "What the service tells about itself.",
 }
@@ -38,7 +40,9 @@ def paths() -> dict[str, Schema]:
     described: dict[str, Schema] = {}
     for path, name in COLLECTIONS.items():
         described |= paths_of(path, _BY_NAME[name])
-    described |= _digests() | _changes() | _overview() | _webhooks() | _sample() | _service() | own_paths()
+    described |= (
+        _digests() | _changes() | _overview() | _webhooks() | _sample() | _service() | message_paths() | own_paths()
+    )
     return {path: {"parameters": [parameter_ref("TraceId")], **methods} for path, methods in described.items()}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from airtable_connector.records import DAILY_DIGEST, LONGEST_KEY, LONGEST_TEXT, STANDARD_TABLES, Action
+from airtable_connector.web.document.message_paths import MESSAGE_SCHEMAS
 from airtable_connector.web.document.own_paths import OWN_SCHEMAS
 from airtable_connector.web.document.records import SINGULAR, answered, sent
 from airtable_connector.web.document.shapes import (
@@ -23,7 +24,7 @@ SOMETHING_SAID: Final = "^[^\\u0000]*[^\\s\\u0000-\\u001f\\u0085][^\\u0000]*$"
 
 def schemas() -> dict[str, Schema]:
     """Return every schema of the document by its name."""
-    described = {**_COMMON, **OWN_SCHEMAS}
+    described = {**_COMMON, **MESSAGE_SCHEMAS, **OWN_SCHEMAS}
     for table in STANDARD_TABLES:
         described.update(answered(table))
         if table.name != DAILY_DIGEST.name:
@@ -208,7 +209,7 @@ _COMMON: Final[Mapping[str, Schema]] = {
         {
             "seq": {"type": "integer", "minimum": 1},
             "at": ref("Moment"),
-            "kind": {"enum": ["webhook", "proof-webhook", "heartbeat-webhook"]},
+            "kind": {"enum": ["webhook", "proof-webhook", "heartbeat-webhook", "message"]},
             "actor": {"type": "integer"},
             "trace_id": {"type": "string"},
             "payload": {"type": "object", "additionalProperties": True},

@@ -63,25 +63,11 @@ class AboutEndpoints:
 
     async def state(self, _call: Call) -> Answer:
         """Answer ``GET /state``."""
-        return self._answer(self._state.facts())
+        return self._answer(await self.state_facts())
 
     async def capabilities(self, _call: Call) -> Answer:
         """Answer ``GET /capabilities``."""
-        build = self._build
-        return self._answer(
-            {
-                "version": __version__,
-                "features": self._features,
-                "dependencies": self._dependencies,
-                "udc_version": UDC_VERSION,
-                "metadata": {
-                    "build_date": build.built_at,
-                    "commit_hash": build.commit,
-                    "source": build.source,
-                    "environment": self._environment,
-                },
-            }
-        )
+        return self._answer(await self.capability_facts())
 
     async def version(self, _call: Call) -> Answer:
         """Answer ``GET /version``; what is not known is null."""
@@ -97,6 +83,26 @@ class AboutEndpoints:
                 "modified": build.modified,
             }
         )
+
+    async def state_facts(self) -> Mapping[str, object]:
+        """Return what ``/state`` tells, for a message that asks."""
+        return self._state.facts()
+
+    async def capability_facts(self) -> Mapping[str, object]:
+        """Return what ``/capabilities`` tells, for a message that asks."""
+        build = self._build
+        return {
+            "version": __version__,
+            "features": self._features,
+            "dependencies": self._dependencies,
+            "udc_version": UDC_VERSION,
+            "metadata": {
+                "build_date": build.built_at,
+                "commit_hash": build.commit,
+                "source": build.source,
+                "environment": self._environment,
+            },
+        }
 
     def _answer(self, facts: Mapping[str, object]) -> Answer:
         return Answer(200, orjson.dumps({**facts, "timestamp": iso(self._clock.now())}))

@@ -58,6 +58,10 @@ class MessageEndpoint:
         self._quotas: TokenBuckets[int] = TokenBuckets(per_minute)
         self._monotonic = clock.monotonic
 
+    def allow(self, per_minute: int) -> None:
+        """Set how many messages a droplet may send in a minute."""
+        self._quotas.allow(per_minute)
+
     async def receive(self, call: Call) -> Answer:
         """Answer with exactly 200, whatever the message asks for: peers take other numbers for a failed delivery.
 
