@@ -18,6 +18,9 @@ ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 ID_TAIL = 14
 """How many characters follow the three-letter prefix of an Airtable id."""
 
+DRAWN_AT_ONCE = 4_096
+"""Random bytes drawn when those before are used up."""
+
 _CHARACTER = bytes(ord(ALPHABET[byte % 62]) for byte in range(256))
 _UNEVEN = bytes(range(248, 256))
 """Bytes beyond the last whole 62: with them some characters would come more often than others."""
@@ -68,7 +71,10 @@ class Ids(Protocol):
 
 
 class RandomIds:
-    """Ids drawn from the operating system's randomness."""
+    """Ids drawn from the operating system's randomness, a few hundred at a time: each draw is a system call."""
+
+    def __init__(self) -> None:
+        self._drawn = b""
 
     def record(self) -> RecordId:
         """Mint a record id."""
@@ -76,10 +82,10 @@ class RandomIds:
 
     def mint(self, prefix: str) -> str:
         """Mint an id; 83 bits of randomness make a collision a matter of theory."""
-        tail = b""
-        while len(tail) < ID_TAIL:
-            tail = secrets.token_bytes(2 * ID_TAIL).translate(_CHARACTER, _UNEVEN)
-        return prefix + tail[:ID_TAIL].decode("ascii")
+        if len(self._drawn) < ID_TAIL:
+            self._drawn += secrets.token_bytes(DRAWN_AT_ONCE).translate(_CHARACTER, _UNEVEN)
+        tail, self._drawn = self._drawn[:ID_TAIL], self._drawn[ID_TAIL:]
+        return prefix + tail.decode("ascii")
 
     def trace(self) -> str:
         """Mint a random UUID."""
