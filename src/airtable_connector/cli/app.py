@@ -17,6 +17,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from airtable_connector.cli.base_commands import add_base_commands
+from airtable_connector.cli.mesh_command import add_mesh_command
 from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.kernel.errors import ConnectorError, Invalid
 
@@ -206,3 +207,4 @@ def _tell_not_used(names: Sequence[str]) -> None:
 
 
 add_base_commands(app)
+add_mesh_command(app)

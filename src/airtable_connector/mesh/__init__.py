@@ -50,7 +50,7 @@ from airtable_connector.mesh.tokens.own_keys import (
     read_private_key,
     replace_key_pair,
 )
-from airtable_connector.mesh.tokens.verifier import LEEWAY, TokenVerifier
+from airtable_connector.mesh.tokens.verifier import LEEWAY, TokenVerifier, signed_claims
 
 __all__ = [
     "KEY_FILE",
@@ -105,4 +105,5 @@ __all__ = [
     "public_half",
     "read_private_key",
     "replace_key_pair",
+    "signed_claims",
 ]

@@ -24,12 +24,13 @@ def mint(
     lifetime: timedelta,
     issuer: str | None = None,
     audience: str | None = None,
+    subject: str | None = None,
     key_id: str | None = None,
 ) -> str:
     """Sign an RS256 token with the claims of UDC v1.0: droplet_id (a number), steward, permissions, iat, exp.
 
-    ``iss`` and ``aud`` are left out when None; the Orchestrator refuses every token that has an ``aud``. Moments are
-    whole seconds, rounded down.
+    ``iss``, ``aud`` and ``sub`` are left out when None; the Orchestrator refuses every token that has an ``aud``.
+    Moments are whole seconds, rounded down.
 
     Raises:
         MintingRefused: the droplet is no droplet's number, or the lifetime is not within `LONGEST_LIFETIME`.
@@ -48,6 +49,8 @@ def mint(
         claims["iss"] = issuer
     if audience is not None:
         claims["aud"] = audience
+    if subject is not None:
+        claims["sub"] = subject
 
     from airtable_connector.mesh.tokens import rsa  # noqa: PLC0415 - heavy
 
