@@ -154,17 +154,21 @@ class AddressRefused(Invalid):
 
 
 class PeerFailed(Unavailable):
-    """A peer did not answer as it should; whether it has done what was asked is not known."""
+    """A peer did not answer as it should; whether it has done what was asked is not known.
+
+    ``pause`` is how long the peer itself asked to be left alone.
+    """
 
     code = "peer-failed"
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, pause: timedelta | None = None) -> None:
         super().__init__(
             f"the peer did not answer as it should: {why}",
-            retry_after=timedelta(seconds=30),
+            retry_after=pause or timedelta(seconds=30),
             hint="see /dependencies for what is known of it",
         )
         self.why = why
+        self.pause = pause
 
 
 class MalformedKeySet(Invalid):
