@@ -1,12 +1,15 @@
 """Opening the rooms, wiring them, and closing them in reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from airtable_connector.compose.membership import Membership, Surroundings, configured_peers, open_membership
+from airtable_connector.compose.task_handlers import task_handlers
 from airtable_connector.database import Database, DatabaseLocation, PostgresServer, SqliteFile, open_database
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import Invalid
@@ -14,6 +17,8 @@ from airtable_connector.kernel.ids import Ids
 from airtable_connector.kernel.observer import BlindObserver, Observer
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.mesh import (
+    Condition,
+    Contacts,
     KeyFileMissing,
     KeyRing,
     KeySource,
@@ -37,6 +42,7 @@ from airtable_connector.ops import (
     HeartbeatExpiry,
     HeartbeatSettings,
     HeartbeatWatch,
+    Load,
     Logs,
     Metrics,
     Reporter,
@@ -52,7 +58,7 @@ from airtable_connector.settings import Settings
 from airtable_connector.web.app import PUBLIC, build_app
 from airtable_connector.web.domain import COLLECTIONS, domain_routes
 from airtable_connector.web.http import Edge, EdgeSettings, Lifecycle
-from airtable_connector.web.udc import HealthEndpoint
+from airtable_connector.web.udc import HealthEndpoint, PeerEndpoints, Required
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,7 @@ class Rooms:
     base: Base
     edge: Edge
     own_keys: OwnKeyPair
+    membership: Membership
     logs: Logs
 
 
@@ -114,22 +121,44 @@ async def open_rooms(
     async with AsyncExitStack() as stack:
         supervisor = Supervisor(clock=clock, observer=observer)
         base = await stack.enter_async_context(open_base(settings, clock=clock, ids=ids, observer=observer))
-        await stack.enter_async_context(supervisor)
-        own_keys = await asyncio.to_thread(_own_keys, settings)
-        ring = KeyRing(_fixed_keys(settings, own_keys))
-        verifier = TokenVerifier(ring)
         client = PeerClient(
             clock=clock,
             timeout=settings.mesh.timeout,
             plain_http_hosts=frozenset(settings.mesh.plain_http_hosts),
         )
         stack.push_async_callback(client.close)
+        await stack.enter_async_context(supervisor)
+        own_keys = await asyncio.to_thread(_own_keys, settings)
+        ring = KeyRing(_fixed_keys(settings, own_keys))
+        verifier = TokenVerifier(ring)
         _follow_registry_keys(settings, ring, supervisor, client, clock=clock, ids=ids, observer=observer)
         networks = parse_trusted_networks(settings.edge.trusted_networks)
+        digest = _digest(settings, base, clock=clock, ids=ids, observer=observer)
+        load = Load(metrics, settings.store.data_dir, clock=clock)
+        around = Surroundings(
+            client=client,
+            contacts=Contacts(clock=clock, observer=observer),
+            supervisor=supervisor,
+            lifecycle=lifecycle,
+            condition=_condition_of(base),
+            load=load,
+            clock=clock,
+            ids=ids,
+            observer=observer,
+        )
+        handlers = task_handlers(
+            digest=digest,
+            database=base.database,
+            exports=settings.store.data_dir / "exports",
+            droplet=settings.droplet.id,
+        )
+        membership = await stack.enter_async_context(open_membership(settings, around, handlers=handlers))
         edge = _build_edge(
             settings,
             base,
             supervisor,
+            membership,
+            digest=digest,
             verifier=verifier,
             networks=networks,
             metrics=metrics,
@@ -140,16 +169,18 @@ async def open_rooms(
             ids=ids,
         )
         _publish(metrics, base, logs)
+        _publish_peers(metrics, membership.contacts, configured_peers(settings))
 
         async def prepare() -> timedelta:
             # what the first request would otherwise wait for, but after the first look at /health
             await clock.sleep(timedelta(milliseconds=100))
             await asyncio.to_thread(verifier.warm_up)
             await asyncio.to_thread(metrics.prepare)
+            await asyncio.to_thread(load.prepare)
             return timedelta(days=365)
 
         supervisor.start("prepare", prepare)
-        yield Rooms(base, edge, own_keys, logs)
+        yield Rooms(base, edge, own_keys, membership, logs)
 
 
 def _own_keys(settings: Settings) -> OwnKeyPair:
@@ -245,7 +276,9 @@ def _build_edge(
     settings: Settings,
     base: Base,
     supervisor: Supervisor,
+    membership: Membership,
     *,
+    digest: DailyDigest,
     verifier: TokenVerifier,
     networks: TrustedNetworks,
     metrics: Metrics,
@@ -266,14 +299,6 @@ def _build_edge(
     workspace, database = base.workspace, base.database
     watch = HeartbeatWatch(workspace, database, clock=clock, ids=ids, observer=observer, settings=beats)
     expiry = HeartbeatExpiry(workspace, database, clock=clock, observer=observer, settings=beats)
-    digest = DailyDigest(
-        workspace,
-        database,
-        clock=clock,
-        ids=ids,
-        observer=observer,
-        settings=DigestSettings(settings.droplet.id, settings.digest.at, settings.digest.timezone),
-    )
     supervisor.start("heartbeats.fold", watch.fold_once)
     supervisor.start("heartbeats.expire", expiry.expire_once)
     supervisor.start("digest", digest.write_when_due)
@@ -290,6 +315,8 @@ def _build_edge(
     health = Health(
         workspace,
         lifecycle,
+        contacts=membership.contacts,
+        configured=configured_peers(settings),
         clock=clock,
         settings=HealthSettings(
             id=settings.droplet.id,
@@ -302,6 +329,7 @@ def _build_edge(
     return build_app(
         domain=domain,
         health=HealthEndpoint(health),
+        peers=_peer_endpoints(settings, membership, clock=clock),
         verify=verifier.verify,
         identify=networks.identify,
         settings=_edge_settings(settings, production=production),
@@ -310,6 +338,39 @@ def _build_edge(
         logs=logs,
         clock=clock,
         ids=ids,
+    )
+
+
+def _digest(settings: Settings, base: Base, *, clock: Clock, ids: Ids, observer: Observer) -> DailyDigest:
+    return DailyDigest(
+        base.workspace,
+        base.database,
+        clock=clock,
+        ids=ids,
+        observer=observer,
+        settings=DigestSettings(settings.droplet.id, settings.digest.at, settings.digest.timezone),
+    )
+
+
+def _condition_of(base: Base) -> Callable[[], Condition]:
+    def condition() -> Condition:
+        return "active" if base.workspace.trouble is None else "error"
+
+    return condition
+
+
+def _peer_endpoints(settings: Settings, membership: Membership, *, clock: Clock) -> PeerEndpoints:
+    registry, orchestrator = membership.registry, membership.orchestrator
+    required = [
+        Required(number, name, url, member)
+        for number, name, url, member in (
+            (18, "Registry", settings.mesh.registry_url, registry),
+            (10, "Orchestrator", settings.mesh.orchestrator_url, orchestrator),
+        )
+        if url is not None and member is not None
+    ]
+    return PeerEndpoints(
+        membership.contacts, required, droplet=settings.droplet.id, name=settings.droplet.name, clock=clock
     )
 
 
@@ -335,3 +396,11 @@ def _publish(metrics: Metrics, base: Base, logs: Logs) -> None:
         "connector_store_writable", "1 while the store takes writes.", lambda: float(workspace.trouble is None)
     )
     metrics.counter("connector_log_lines_dropped", "Log lines lost to a slow reader.", lambda: logs.dropped)
+
+
+def _publish_peers(metrics: Metrics, contacts: Contacts, configured: AbstractSet[str]) -> None:
+    def reader_of(peer: str) -> Callable[[], float]:
+        return lambda: float(contacts.of(peer).connected)
+
+    for peer in sorted(configured):
+        metrics.gauge(f"connector_{peer}_connected", f"1 while the {peer} takes our beats.", reader_of(peer))

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import uvloop
@@ -33,8 +34,12 @@ def serve(settings: Settings) -> int:
 
 
 def demo(settings: Settings, sample_tables: SampleTables) -> int:
-    """Serve sample data and print how to ask for it; return the exit code."""
+    """Serve sample data and print how to ask for it; return the exit code.
+
+    A demo is no member of the mesh, whatever the settings of the folder it is started in say.
+    """
     clock = SystemClock()
+    settings = replace(settings, mesh=replace(settings.mesh, registry_url=None, orchestrator_url=None))
 
     async def prepare(rooms: Rooms) -> None:
         await load_sample(rooms.base.workspace, sample_tables(clock.now()), droplet=settings.droplet.id)

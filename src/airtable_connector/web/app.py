@@ -25,9 +25,9 @@ from airtable_connector.web.http import (
     install_problems,
     read_or_write,
 )
-from airtable_connector.web.udc import HealthEndpoint
+from airtable_connector.web.udc import HealthEndpoint, PeerEndpoints
 
-PUBLIC: Final = frozenset({"/health", "/"})
+PUBLIC: Final = frozenset({"/health", "/register", "/"})
 """Paths that answer without an identity."""
 
 
@@ -35,6 +35,7 @@ def build_app(
     *,
     domain: DomainRoutes,
     health: HealthEndpoint,
+    peers: PeerEndpoints,
     verify: Verify,
     identify: Identify,
     settings: EdgeSettings,
@@ -53,6 +54,8 @@ def build_app(
     document = _Document(metrics)
     cold: Mapping[str, Methods] = {
         **domain.cold,
+        "/dependencies": {"GET": peers.dependencies},
+        "/register": {"GET": peers.registration, "POST": peers.registration},
         "/": {"GET": document.index},
         "/metrics": {"GET": document.metrics},
         "/openapi.json": {"GET": document.openapi},

@@ -25,6 +25,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Overview": "What the Dashboard shows.",
     "Webhooks": "What peers tell the connector.",
     "Sample data": "A look and a write to try, refused in production.",
+    "Mesh": "How the connector stands with other droplets.",
     "Service": "What the service tells about itself.",
 }
 
@@ -37,7 +38,7 @@ def paths() -> dict[str, Schema]:
     described: dict[str, Schema] = {}
     for path, name in COLLECTIONS.items():
         described |= paths_of(path, _BY_NAME[name])
-    described |= _digests() | _changes() | _overview() | _webhooks() | _sample() | _service()
+    described |= _digests() | _changes() | _overview() | _webhooks() | _sample() | _mesh() | _service()
     return {path: {"parameters": [parameter_ref("TraceId")], **methods} for path, methods in described.items()}
 
 
@@ -230,6 +231,31 @@ def _sample() -> dict[str, Schema]:
                 },
                 refused=(409, 413, 415),
             )
+        },
+    }
+
+
+# the mesh around us
+
+
+def _mesh() -> dict[str, Schema]:
+    registrations = content("Registrations.", "application/json", ref("Registrations"), examples.REGISTRATIONS)
+    told = "Tells only; it registers nobody, and reads no body."
+    return {
+        "/dependencies": {
+            "get": operation(
+                "Mesh",
+                "readDependencies",
+                "Read how we stand with the droplets we depend on",
+                {"200": answer("What is known of each.", "Dependencies", examples.DEPENDENCIES)},
+                description="`missing` repeats those required that were never seen. No peer is asked.",
+            )
+        },
+        "/register": {
+            method: public(
+                operation("Mesh", name, "Read where we are registered", {"200": registrations}, description=told)
+            )
+            for method, name in (("get", "readRegistrations"), ("post", "showRegistrations"))
         },
     }
 
