@@ -20,6 +20,7 @@ from airtable_connector.mesh.errors import (
     MintingRefused,
     MissingToken,
     PeerFailed,
+    SharedKeysExist,
     TokenNotYetValid,
     UntrustedToken,
     UnusableKey,
@@ -71,6 +72,7 @@ from airtable_connector.mesh.tokens.own_keys import (
     read_private_key,
     replace_key_pair,
 )
+from airtable_connector.mesh.tokens.shared_keys import create_shared_pair
 from airtable_connector.mesh.tokens.verifier import LEEWAY, TokenVerifier, signed_claims
 
 __all__ = [
@@ -118,6 +120,7 @@ __all__ = [
     "RegistryMember",
     "Reply",
     "Rhythm",
+    "SharedKeysExist",
     "Source",
     "TaskCrashed",
     "TaskFinished",
@@ -135,6 +138,7 @@ __all__ = [
     "UnusableKey",
     "client_address",
     "create_key_pair",
+    "create_shared_pair",
     "load_key_pair",
     "mint",
     "parse_droplet_id",

@@ -96,6 +96,18 @@ class KeyPairExists(Conflict):
         )
 
 
+class SharedKeysExist(Conflict):
+    """The folder for the mesh's shared key pair holds one, or a half of one, already."""
+
+    code = "shared-keys-exist"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the folder holds private_key.pem or public_key.pem already",
+            hint="name another folder; the keys in use must not change under those who use them",
+        )
+
+
 class KeyFileMissing(NotFound):
     """The file of a private key does not exist."""
 
