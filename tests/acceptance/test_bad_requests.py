@@ -127,6 +127,8 @@ WRONG = [
     Wrong("POST", "/heartbeat-webhook", 422, "invalid-member", "cell_id", "", b'{"cell_id": " "}', JSON),
     Wrong("POST", "/heartbeat-webhook", 422, "invalid-cell", "CPU_Usage", "", b'{"cell_id":"a","cpu":"hot"}', JSON),
     Wrong("POST", "/health", 405, "method-not-allowed", None, "", b"{}", JSON),
+    Wrong("DELETE", "/register", 405, "method-not-allowed", None),
+    Wrong("DELETE", "/dependencies", 405, "method-not-allowed", None),
     Wrong("DELETE", "/", 405, "method-not-allowed", None),
     Wrong("POST", "/metrics", 405, "method-not-allowed", None, "", b"{}", JSON),
     Wrong("DELETE", "/openapi.json", 405, "method-not-allowed", None),
@@ -134,7 +136,7 @@ WRONG = [
     Wrong("GET", "/nowhere", 404, "route-unknown", None),
 ]
 
-METHODLESS = {"/", "/health", "/metrics", "/openapi.json", "/docs"}
+METHODLESS = {"/", "/health", "/register", "/dependencies", "/metrics", "/openapi.json", "/docs"}
 """Paths where nothing but the method can be wrong."""
 
 

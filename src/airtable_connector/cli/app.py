@@ -85,31 +85,59 @@ def demo(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None:
     raise typer.Exit(compose.demo(settings, configuration, sample_tables))
 
 
+class TokenReader(StrEnum):
+    """Who a token is for."""
+
+    OWN = "own"
+    ORCHESTRATOR = "orchestrator"
+
+
 @app.command()
 def token(
     *,
-    droplet: Annotated[int, typer.Option("--id", min=1, help="Number of the droplet that will call.")],
+    reader: Annotated[
+        TokenReader,
+        typer.Option(
+            "--for", help="own: for callers of this service; orchestrator: signed with the key that the mesh shares."
+        ),
+    ] = TokenReader.OWN,
+    droplet: Annotated[
+        int | None,
+        typer.Option(
+            "--id", min=1, help="Number of the droplet that will call; for the Orchestrator, our own without it."
+        ),
+    ] = None,
     permissions: Annotated[str, typer.Option(help="Comma separated: read, write, admin.")] = "read",
     hours: Annotated[float, typer.Option(min=0.001, max=8_784, help="How long it is valid.")] = 24.0,
     steward: Annotated[str, typer.Option(help="Who answers for that droplet.", show_default=False)] = "",
     data_dir: DataDir = "",
 ) -> None:
-    """Print a token for a caller, and nothing else.
+    """Print a token, and nothing else.
 
-    It is believed by services with the same DATA_DIR.
+    One for own callers is believed by services with the same DATA_DIR. One for the Orchestrator is what the service
+    makes for itself: it needs ORCHESTRATOR_PRIVATE_KEY_FILE.
     """
-    from airtable_connector.cli.own_keys import issue_token, parse_permissions
+    from airtable_connector.cli.own_keys import issue_shared_token, issue_token, parse_permissions
     from airtable_connector.settings import load_settings
 
     granted = _checked(lambda: parse_permissions(permissions), option="--permissions")
+    lifetime = _checked(lambda: timedelta(hours=hours), option="--hours")
     settings = load_settings(Path.cwd(), command_line=_given("", None, data_dir))
+    said_by = steward or settings.droplet.steward
+    now = SystemClock().now()
+    if reader is TokenReader.ORCHESTRATOR:
+        file = settings.mesh.private_key_file
+        if file is None:
+            raise typer.BadParameter("ORCHESTRATOR_PRIVATE_KEY_FILE is not set", param_hint="--for")
+        whom = droplet or settings.droplet.id
+        typer.echo(
+            issue_shared_token(file, droplet=whom, permissions=granted, lifetime=lifetime, steward=said_by, at=now)
+        )
+        return
+    if droplet is None:
+        raise typer.BadParameter("the droplet's number is needed", param_hint="--id")
     text, made_keys = issue_token(
-        settings.store.keys_dir,
-        droplet=droplet,
-        permissions=granted,
-        lifetime=_checked(lambda: timedelta(hours=hours), option="--hours"),
-        steward=steward or settings.droplet.steward,
-        at=SystemClock().now(),
+        settings.store.keys_dir, droplet=droplet, permissions=granted, lifetime=lifetime, steward=said_by, at=now
     )
     if made_keys:
         typer.echo(f"made a key pair in {settings.store.keys_dir}", err=True)
@@ -122,12 +150,25 @@ def keys(
     replace: Annotated[
         bool, typer.Option("--replace", help="Put it in the place of the present one, whose tokens end with it.")
     ] = False,
+    shared: Annotated[
+        Path | None,
+        typer.Option(help="Make the pair that a mesh shares, in this folder, instead of our own.", show_default=False),
+    ] = None,
     data_dir: DataDir = "",
 ) -> None:
-    """Make the key pair that signs this droplet's own tokens, and print its id."""
-    from airtable_connector.mesh import create_key_pair, replace_key_pair
+    """Make the key pair that signs this droplet's own tokens, and print its id.
+
+    With --shared: make private_key.pem and public_key.pem for the droplets of a mesh, and print where they are.
+    """
+    from airtable_connector.mesh import create_key_pair, create_shared_pair, replace_key_pair
     from airtable_connector.settings import load_settings
 
+    if shared is not None:
+        if replace:
+            raise typer.BadParameter("a shared pair is never replaced", param_hint="--replace")
+        for file in create_shared_pair(shared):
+            typer.echo(file)
+        return
     folder = load_settings(Path.cwd(), command_line=_given("", None, data_dir)).store.keys_dir
     pair = replace_key_pair(folder) if replace else create_key_pair(folder)
     typer.echo(f"made a key pair in {folder}", err=True)

@@ -1,10 +1,18 @@
-"""Tokens out of this droplet's own key pair."""
+"""Tokens made by hand: out of this droplet's own key pair, or with the key that the mesh shares."""
 
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from airtable_connector.mesh import OWN_ISSUER, KeyFileMissing, Permission, create_key_pair, load_key_pair, mint
+from airtable_connector.mesh import (
+    OWN_ISSUER,
+    KeyFileMissing,
+    Permission,
+    create_key_pair,
+    load_key_pair,
+    mint,
+    read_private_key,
+)
 
 
 def parse_permissions(text: str) -> frozenset[Permission]:
@@ -46,3 +54,23 @@ def issue_token(
         key_id=pair.key_id,
     )
     return text, made
+
+
+def issue_shared_token(
+    private_key_file: Path,
+    *,
+    droplet: int,
+    permissions: AbstractSet[Permission],
+    lifetime: timedelta,
+    steward: str,
+    at: datetime,
+) -> str:
+    """Mint a token as the Orchestrator takes it: signed with the shared key, without ``iss`` and ``aud``."""
+    return mint(
+        read_private_key(private_key_file),
+        droplet=droplet,
+        steward=steward,
+        permissions=permissions,
+        issued_at=at,
+        lifetime=lifetime,
+    )

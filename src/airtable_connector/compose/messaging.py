@@ -1,6 +1,6 @@
 """Wiring messages: what comes in meets the base, what goes out meets the directories and our tokens."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -8,13 +8,13 @@ from typing import Final
 from airtable_connector.compose.base import Base
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import Ids
-from airtable_connector.kernel.secret import Secret
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.mesh import (
     DISPATCH,
     Addresses,
     Contacts,
     Courier,
+    Credential,
     DirectorySource,
     Inbox,
     OurNames,
@@ -27,8 +27,8 @@ from airtable_connector.settings import Settings
 from airtable_connector.web.domain import DomainMessages
 from airtable_connector.web.http import describe_error
 
-REGISTRY: Final = 18
-ORCHESTRATOR: Final = 10
+REGISTRYS_NUMBER: Final = 18
+ORCHESTRATORS_NUMBER: Final = 10
 """The droplets whose addresses are settings (mesh-contract: who is who)."""
 
 
@@ -50,7 +50,7 @@ async def start_messaging(
     client: PeerClient,
     contacts: Contacts,
     sources: Sequence[DirectorySource],
-    credential: Callable[[Peer], Secret | None],
+    credential: Credential,
     verifier: TokenVerifier,
     messages: DomainMessages,
     clock: Clock,
@@ -99,8 +99,8 @@ def _fixed(settings: Settings) -> Sequence[Peer]:
     """Name the droplets whose addresses are set: the Registry, the Orchestrator, and ourselves."""
     droplet, mesh = settings.droplet, settings.mesh
     addresses: Mapping[int, tuple[tuple[str, ...], str | None]] = {
-        REGISTRY: (("registry",), mesh.registry_url),
-        ORCHESTRATOR: (("orchestrator",), mesh.orchestrator_url),
+        REGISTRYS_NUMBER: (("registry",), mesh.registry_url),
+        ORCHESTRATORS_NUMBER: (("orchestrator",), mesh.orchestrator_url),
         droplet.id: ((droplet.registry_id, droplet.name), droplet.url),
     }
     return [

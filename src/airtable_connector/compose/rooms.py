@@ -1,35 +1,32 @@
 """Opening the rooms, wiring them, and closing them in reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from airtable_connector.compose.base import Base, open_base
-from airtable_connector.compose.messaging import start_messaging
+from airtable_connector.compose.keys import Credentials, fixed_keys, follow_registry_keys, key_addresses, own_key_pair
+from airtable_connector.compose.membership import Membership, Surroundings, configured_peers, open_membership
+from airtable_connector.compose.messaging import ORCHESTRATORS_NUMBER, REGISTRYS_NUMBER, Messaging, start_messaging
 from airtable_connector.compose.ourselves import PACKAGE, Ourselves, start_ourselves
 from airtable_connector.compose.reloading import STEP, Appliers, Reloader
+from airtable_connector.compose.task_handlers import task_handlers
 from airtable_connector.kernel.clock import Clock
-from airtable_connector.kernel.errors import Invalid
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.kernel.observer import Observer
+from airtable_connector.kernel.secret import Secret
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.mesh import (
+    Condition,
     Contacts,
-    KeyFileMissing,
     KeyRing,
-    KeySource,
     OwnKeyPair,
     PeerClient,
-    RegistryKeys,
-    Source,
     TokenVerifier,
-    TrustedKey,
     TrustedNetworks,
-    create_key_pair,
-    load_key_pair,
     parse_trusted_networks,
 )
 from airtable_connector.ops import (
@@ -41,6 +38,7 @@ from airtable_connector.ops import (
     HeartbeatExpiry,
     HeartbeatSettings,
     HeartbeatWatch,
+    Load,
     Logs,
     Metrics,
     Reporter,
@@ -49,9 +47,9 @@ from airtable_connector.ops import (
 )
 from airtable_connector.settings import Configuration, Settings
 from airtable_connector.web.app import PUBLIC, build_app
-from airtable_connector.web.domain import COLLECTIONS, DomainMessages, domain_routes
+from airtable_connector.web.domain import COLLECTIONS, DomainMessages, DomainRoutes, domain_routes
 from airtable_connector.web.http import Edge, EdgeSettings, Lifecycle
-from airtable_connector.web.udc import HealthEndpoint, LetterEndpoints, MessageEndpoint
+from airtable_connector.web.udc import HealthEndpoint, LetterEndpoints, MessageEndpoint, PeerEndpoints, Required
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,7 @@ class Rooms:
     base: Base
     edge: Edge
     own_keys: OwnKeyPair
+    membership: Membership
     logs: Logs
     reloader: Reloader
 
@@ -75,25 +74,26 @@ async def open_rooms(
     async with AsyncExitStack() as stack:
         supervisor = Supervisor(clock=clock, observer=observer)
         base = await stack.enter_async_context(open_base(settings, clock=clock, ids=ids, observer=observer))
-        await stack.enter_async_context(supervisor)
-        own_keys = await asyncio.to_thread(_own_keys, settings)
-        ring = KeyRing(_fixed_keys(settings, own_keys))
-        verifier = TokenVerifier(ring)
         client = PeerClient(
             clock=clock,
             timeout=settings.mesh.timeout,
             plain_http_hosts=frozenset(settings.mesh.plain_http_hosts),
         )
         stack.push_async_callback(client.close)
-        _follow_registry_keys(settings, ring, supervisor, client, clock=clock, ids=ids, observer=observer)
-        networks = parse_trusted_networks(settings.edge.trusted_networks)
+        await stack.enter_async_context(supervisor)
+        own_keys = await asyncio.to_thread(own_key_pair, settings)
+        ring = KeyRing(await asyncio.to_thread(fixed_keys, settings, own_keys))
+        verifier = TokenVerifier(ring)
+        follow_registry_keys(settings, ring, supervisor, client, clock=clock, ids=ids, observer=observer)
         contacts = Contacts(clock=clock, observer=observer)
+        load = Load(metrics, settings.store.data_dir, clock=clock)
+        health = _health(settings, base, contacts, lifecycle, clock=clock)
         reloader = Reloader(settings, configuration, logs=logs, wake=lambda: supervisor.wake(STEP))
         ourselves = start_ourselves(
             settings,
             base.workspace,
             build=await asyncio.to_thread(find_build, PACKAGE),
-            dependencies=["registry"] if _key_addresses(settings) else [],
+            dependencies=_dependencies(settings),
             reload=reloader.reload,
             supervisor=supervisor,
             lifecycle=lifecycle,
@@ -102,179 +102,94 @@ async def open_rooms(
             observer=observer,
             clock=clock,
         )
-        edge = await _build_edge(
+        digest = _digest(settings, base, clock=clock, ids=ids, observer=observer)
+        words = _words(base, digest, health, ourselves)
+        membership = await stack.enter_async_context(
+            open_membership(
+                settings,
+                Surroundings(
+                    client=client,
+                    contacts=contacts,
+                    supervisor=supervisor,
+                    lifecycle=lifecycle,
+                    condition=_condition_of(base),
+                    load=load,
+                    clock=clock,
+                    ids=ids,
+                    observer=observer,
+                ),
+                handlers=task_handlers(
+                    digest=digest,
+                    database=base.database,
+                    words=words,
+                    exports=settings.store.data_dir / "exports",
+                    droplet=settings.droplet.id,
+                ),
+            )
+        )
+        messaging = await start_messaging(
             settings,
             base,
-            supervisor,
-            ourselves=ourselves,
-            reloader=reloader,
+            supervisor=supervisor,
             client=client,
             contacts=contacts,
+            sources=[member for member in (membership.registry, membership.orchestrator) if member is not None],
+            credential=_credentials(settings, own_keys, membership, clock=clock).for_peer,
             verifier=verifier,
-            networks=networks,
-            metrics=metrics,
-            logs=logs,
-            lifecycle=lifecycle,
-            observer=observer,
+            messages=words,
             clock=clock,
             ids=ids,
         )
+        _watch_heartbeats(settings, base, supervisor, clock=clock, ids=ids, observer=observer)
+        supervisor.start("digest", digest.write_when_due)
+        messages = MessageEndpoint(messaging.inbox, per_minute=settings.messages.rate_per_minute, clock=clock)
+        networks = parse_trusted_networks(settings.edge.trusted_networks)
+        edge = build_app(
+            domain=_domain(settings, base, digest, clock=clock, ids=ids),
+            health=HealthEndpoint(health),
+            messages=messages,
+            letters=LetterEndpoints(messaging.outbox, messaging.addresses, base.workspace, clock=clock, ids=ids),
+            peers=_peer_endpoints(settings, membership, messaging, clock=clock),
+            about=ourselves.about,
+            control=ourselves.control,
+            verify=verifier.verify,
+            identify=networks.identify,
+            settings=_edge_settings(settings),
+            lifecycle=lifecycle,
+            metrics=metrics,
+            logs=logs,
+            clock=clock,
+            ids=ids,
+        )
+        reloader.applies_by(_appliers(edge, health, logs, messages))
         _publish(metrics, base, logs)
+        _publish_peers(metrics, contacts, configured_peers(settings))
 
         async def prepare() -> timedelta:
             # what the first request would otherwise wait for, but after the first look at /health
             await clock.sleep(timedelta(milliseconds=100))
             await asyncio.to_thread(verifier.warm_up)
             await asyncio.to_thread(metrics.prepare)
+            await asyncio.to_thread(load.prepare)
+            return timedelta(days=365)
+
+        async def stop_sending() -> timedelta:
+            await lifecycle.wait_for_drain()
+            messaging.courier.stop()
             return timedelta(days=365)
 
         supervisor.start("prepare", prepare)
+        supervisor.start("outbox.stop", stop_sending)
         supervisor.start(STEP, reloader.reload_when_asked)
-        yield Rooms(base, edge, own_keys, logs, reloader)
+        yield Rooms(base, edge, own_keys, membership, logs, reloader)
 
 
-def _own_keys(settings: Settings) -> OwnKeyPair:
-    """Load this droplet's key pair, made at the first start, so that ``token`` works while the service runs."""
-    try:
-        return load_key_pair(settings.store.keys_dir)
-    except KeyFileMissing:
-        return create_key_pair(settings.store.keys_dir)
-
-
-def _fixed_keys(settings: Settings, own: OwnKeyPair) -> list[TrustedKey]:
-    identity = settings.identity
-    keys = [own.trusted()]
-    if identity.mesh_public_key_file is not None:
-        keys.append(TrustedKey(Source.MESH, _read_key("MESH_PUBLIC_KEY_FILE", identity.mesh_public_key_file)))
-    if identity.registry_public_key_file is not None:
-        keys.append(
-            TrustedKey(
-                Source.REGISTRY,
-                _read_key("REGISTRY_PUBLIC_KEY_FILE", identity.registry_public_key_file),
-                issuer=identity.jwt_issuer,
-                audience=identity.jwt_audience,
-            )
-        )
-    return keys
-
-
-def _follow_registry_keys(
-    settings: Settings,
-    ring: KeyRing,
-    supervisor: Supervisor,
-    client: PeerClient,
-    *,
-    clock: Clock,
-    ids: Ids,
-    observer: Observer,
-) -> None:
-    identity = settings.identity
-    addresses = _key_addresses(settings)
-    if not addresses:
-        return
-    source = KeySource(
-        addresses[0],
-        issuer=identity.jwt_issuer,
-        audience=identity.jwt_audience,
-        every=identity.jwks_refresh,
-        keep_for=identity.jwks_max_age,
-        also=addresses[1:],
-    )
-    keys = RegistryKeys(
-        source,
-        client=client,
-        ring=ring,
-        clock=clock,
-        observer=observer,
-        jitter=ids.fraction,
-        wake=lambda: supervisor.wake("registry-keys"),
-    )
-    supervisor.start("registry-keys", keys.refresh_once)
-
-
-def _key_addresses(settings: Settings) -> tuple[str, ...]:
-    """Say where keys may be: at the address that is set, else where Registries are known to have them."""
-    if settings.identity.jwks_url is not None:
-        return (settings.identity.jwks_url,)
-    registry = settings.mesh.registry_url
-    if registry is None:
-        return ()
-    return tuple(registry + path for path in ("/.well-known/jwks.json", "/auth/public_key", "/auth/public-key"))
-
-
-class PublicKeyUnreadable(Invalid):
-    """A file that should hold a public key cannot be read."""
-
-    code = "public-key-unreadable"
-
-    def __init__(self, setting: str) -> None:
-        super().__init__(
-            f"the file that {setting} names cannot be read",
-            field=setting,
-            hint="name a PEM file that the service's user may read",
-        )
-
-
-def _read_key(setting: str, path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as cause:
-        raise PublicKeyUnreadable(setting) from cause
-
-
-async def _build_edge(
-    settings: Settings,
-    base: Base,
-    supervisor: Supervisor,
-    *,
-    client: PeerClient,
-    contacts: Contacts,
-    ourselves: Ourselves,
-    reloader: Reloader,
-    verifier: TokenVerifier,
-    networks: TrustedNetworks,
-    metrics: Metrics,
-    logs: Logs,
-    lifecycle: Lifecycle,
-    observer: Observer,
-    clock: Clock,
-    ids: Ids,
-) -> Edge:
-    production = settings.server.environment == "production"
-    beats = HeartbeatSettings(
-        droplet=settings.droplet.id,
-        interval=settings.heartbeats.interval,
-        high_percent=settings.heartbeats.high_percent,
-        keep=settings.heartbeats.keep,
-        rollup_keep=settings.heartbeats.rollup_keep,
-    )
-    workspace, database = base.workspace, base.database
-    watch = HeartbeatWatch(workspace, database, clock=clock, ids=ids, observer=observer, settings=beats)
-    expiry = HeartbeatExpiry(workspace, database, clock=clock, observer=observer, settings=beats)
-    digest = DailyDigest(
-        workspace,
-        database,
-        clock=clock,
-        ids=ids,
-        observer=observer,
-        settings=DigestSettings(settings.droplet.id, settings.digest.at, settings.digest.timezone),
-    )
-    supervisor.start("heartbeats.fold", watch.fold_once)
-    supervisor.start("heartbeats.expire", expiry.expire_once)
-    supervisor.start("digest", digest.write_when_due)
-    domain = domain_routes(
-        workspace,
-        rollups=Rollups(database),
-        digest=digest,
-        dashboard=Dashboard(workspace, database),
-        clock=clock,
-        ids=ids,
-        production=production,
-        records_alias=settings.edge.records_alias,
-    )
-    health = Health(
-        workspace,
+def _health(settings: Settings, base: Base, contacts: Contacts, lifecycle: Lifecycle, *, clock: Clock) -> Health:
+    return Health(
+        base.workspace,
         lifecycle,
+        contacts=contacts,
+        configured=configured_peers(settings),
         clock=clock,
         settings=HealthSettings(
             id=settings.droplet.id,
@@ -284,59 +199,118 @@ async def _build_edge(
             cost_per_hour=settings.droplet.cost_per_hour,
         ),
     )
-    messaging = await start_messaging(
+
+
+def _dependencies(settings: Settings) -> list[str]:
+    """Name the droplets that we are set up to need."""
+    named = set(configured_peers(settings))
+    if key_addresses(settings):
+        named.add("registry")
+    return sorted(named, reverse=True)
+
+
+def _digest(settings: Settings, base: Base, *, clock: Clock, ids: Ids, observer: Observer) -> DailyDigest:
+    return DailyDigest(
+        base.workspace,
+        base.database,
+        clock=clock,
+        ids=ids,
+        observer=observer,
+        settings=DigestSettings(settings.droplet.id, settings.digest.at, settings.digest.timezone),
+    )
+
+
+def _words(base: Base, digest: DailyDigest, health: Health, ourselves: Ourselves) -> DomainMessages:
+    """Say what messages and tasks may ask for; tables are named as in the paths, without the slash."""
+    return DomainMessages(
+        base.workspace,
+        collections={path.removeprefix("/"): name for path, name in COLLECTIONS.items()},
+        digest=digest,
+        facts={
+            "health": health.facts,
+            "state": ourselves.about.state_facts,
+            "capabilities": ourselves.about.capability_facts,
+        },
+    )
+
+
+def _condition_of(base: Base) -> Callable[[], Condition]:
+    def condition() -> Condition:
+        return "active" if base.workspace.trouble is None else "error"
+
+    return condition
+
+
+def _credentials(settings: Settings, own: OwnKeyPair, membership: Membership, *, clock: Clock) -> Credentials:
+    registry, orchestrator = membership.registry, membership.orchestrator
+
+    def nothing() -> Secret | None:
+        return None
+
+    return Credentials(
         settings,
-        base,
-        supervisor=supervisor,
-        client=client,
-        contacts=contacts,
-        sources=(),
-        credential=lambda _: None,
-        verifier=verifier,
-        messages=DomainMessages(
-            workspace,
-            collections=_message_collections(),
-            digest=digest,
-            facts={
-                "health": health.facts,
-                "state": ourselves.about.state_facts,
-                "capabilities": ourselves.about.capability_facts,
-            },
-        ),
+        own,
+        registry=nothing if registry is None else registry.token,
+        orchestrator=nothing if orchestrator is None else orchestrator.token,
+        orchestrators_number=ORCHESTRATORS_NUMBER,
         clock=clock,
-        ids=ids,
     )
-    messages = MessageEndpoint(messaging.inbox, per_minute=settings.messages.rate_per_minute, clock=clock)
-    edge = build_app(
-        domain=domain,
-        health=HealthEndpoint(health),
-        messages=messages,
-        letters=LetterEndpoints(messaging.outbox, messaging.addresses, workspace, clock=clock, ids=ids),
-        about=ourselves.about,
-        control=ourselves.control,
-        verify=verifier.verify,
-        identify=networks.identify,
-        settings=_edge_settings(settings),
-        lifecycle=lifecycle,
-        metrics=metrics,
-        logs=logs,
-        clock=clock,
-        ids=ids,
-    )
-    reloader.applies_by(_appliers(edge, health, logs, messages))
-    return edge
 
 
-def _message_collections() -> Mapping[str, str]:
-    """Name the tables as messages do: as in the paths, without the slash."""
-    return {path.removeprefix("/"): name for path, name in COLLECTIONS.items()}
+def _watch_heartbeats(
+    settings: Settings, base: Base, supervisor: Supervisor, *, clock: Clock, ids: Ids, observer: Observer
+) -> None:
+    beats = HeartbeatSettings(
+        droplet=settings.droplet.id,
+        interval=settings.heartbeats.interval,
+        high_percent=settings.heartbeats.high_percent,
+        keep=settings.heartbeats.keep,
+        rollup_keep=settings.heartbeats.rollup_keep,
+    )
+    watch = HeartbeatWatch(base.workspace, base.database, clock=clock, ids=ids, observer=observer, settings=beats)
+    expiry = HeartbeatExpiry(base.workspace, base.database, clock=clock, observer=observer, settings=beats)
+    supervisor.start("heartbeats.fold", watch.fold_once)
+    supervisor.start("heartbeats.expire", expiry.expire_once)
+
+
+def _domain(settings: Settings, base: Base, digest: DailyDigest, *, clock: Clock, ids: Ids) -> DomainRoutes:
+    return domain_routes(
+        base.workspace,
+        rollups=Rollups(base.database),
+        digest=digest,
+        dashboard=Dashboard(base.workspace, base.database),
+        clock=clock,
+        ids=ids,
+        production=settings.server.environment == "production",
+        records_alias=settings.edge.records_alias,
+    )
+
+
+def _peer_endpoints(settings: Settings, membership: Membership, messaging: Messaging, *, clock: Clock) -> PeerEndpoints:
+    registry, orchestrator = membership.registry, membership.orchestrator
+    required = [
+        Required(number, name, url, member)
+        for number, name, url, member in (
+            (REGISTRYS_NUMBER, "Registry", settings.mesh.registry_url, registry),
+            (ORCHESTRATORS_NUMBER, "Orchestrator", settings.mesh.orchestrator_url, orchestrator),
+        )
+        if url is not None and member is not None
+    ]
+    return PeerEndpoints(
+        membership.contacts,
+        required,
+        messaging.addresses,
+        droplet=settings.droplet.id,
+        name=settings.droplet.name,
+        clock=clock,
+    )
 
 
 def _appliers(edge: Edge, health: Health, logs: Logs, messages: MessageEndpoint) -> Appliers:
     """Say how each live setting takes effect."""
 
     def adopt(settings: Settings) -> None:
-        networks = parse_trusted_networks(settings.edge.trusted_networks)
+        networks: TrustedNetworks = parse_trusted_networks(settings.edge.trusted_networks)
         edge.adopt(_edge_settings(settings), networks.identify)
 
     return {
@@ -374,3 +348,11 @@ def _publish(metrics: Metrics, base: Base, logs: Logs) -> None:
         "connector_store_writable", "1 while the store takes writes.", lambda: float(workspace.trouble is None)
     )
     metrics.counter("connector_log_lines_dropped", "Log lines lost to a slow reader.", lambda: logs.dropped)
+
+
+def _publish_peers(metrics: Metrics, contacts: Contacts, configured: AbstractSet[str]) -> None:
+    def reader_of(peer: str) -> Callable[[], float]:
+        return lambda: float(contacts.of(peer).connected)
+
+    for peer in sorted(configured):
+        metrics.gauge(f"connector_{peer}_connected", f"1 while the {peer} takes our beats.", reader_of(peer))

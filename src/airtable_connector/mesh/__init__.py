@@ -5,6 +5,7 @@ Importing this loads no cryptography and no HTTP client; `TokenVerifier.warm_up`
 
 from airtable_connector.mesh.calling import LARGEST_ANSWER, PeerClient, Reply
 from airtable_connector.mesh.contacts import Contact, Contacts, PeerBack, PeerLost
+from airtable_connector.mesh.directory import PeerEntry, read_directory
 from airtable_connector.mesh.errors import (
     AddressRefused,
     AnswerTooLarge,
@@ -27,14 +28,25 @@ from airtable_connector.mesh.errors import (
     NotOurMessage,
     OutboxFull,
     PeerFailed,
+    SharedKeysExist,
     TargetUnknown,
     TokenNotYetValid,
     TraceReused,
     UntrustedToken,
     UnusableKey,
 )
-from airtable_connector.mesh.messaging.addresses import Addresses, DirectorySource, Listed, Peer
-from airtable_connector.mesh.messaging.courier import DISPATCH, Courier, letter_json, wait_before
+from airtable_connector.mesh.membership import (
+    ORCHESTRATOR,
+    REGISTRY,
+    Condition,
+    HeldToken,
+    Introduction,
+    Left,
+    Registered,
+    Rhythm,
+)
+from airtable_connector.mesh.messaging.addresses import Addresses, DirectorySource, Peer
+from airtable_connector.mesh.messaging.courier import DISPATCH, Courier, Credential, letter_json, wait_before
 from airtable_connector.mesh.messaging.inbox import (
     EVENT_KIND,
     Asks,
@@ -63,6 +75,17 @@ from airtable_connector.mesh.messaging.outbox import (
     Priority,
     Settled,
 )
+from airtable_connector.mesh.orchestrator import OrchestratorMember
+from airtable_connector.mesh.registry import RegistryMember
+from airtable_connector.mesh.tasks import (
+    TaskCrashed,
+    TaskFinished,
+    TaskHandler,
+    TaskReturned,
+    TaskRunner,
+    TasksReadable,
+    TasksUnreadable,
+)
 from airtable_connector.mesh.tokens.fetching import (
     KeysDropped,
     KeysFetched,
@@ -90,6 +113,7 @@ from airtable_connector.mesh.tokens.own_keys import (
     read_private_key,
     replace_key_pair,
 )
+from airtable_connector.mesh.tokens.shared_keys import create_shared_pair
 from airtable_connector.mesh.tokens.verifier import LEEWAY, TokenVerifier, signed_claims
 
 __all__ = [
@@ -99,7 +123,9 @@ __all__ = [
     "LARGEST_ANSWER",
     "LEEWAY",
     "LONGEST_LIFETIME",
+    "ORCHESTRATOR",
     "OWN_ISSUER",
+    "REGISTRY",
     "UNKNOWN_ADDRESS",
     "AddressRefused",
     "Addresses",
@@ -107,15 +133,19 @@ __all__ = [
     "Asks",
     "Attempt",
     "Changes",
+    "Condition",
     "Contact",
     "Contacts",
     "Courier",
+    "Credential",
     "DirectorySource",
     "ExpiredToken",
     "ForeignSignature",
     "ForeignSource",
+    "HeldToken",
     "Identity",
     "Inbox",
+    "Introduction",
     "KeyFetchFailed",
     "KeyFileExposed",
     "KeyFileMissing",
@@ -126,12 +156,12 @@ __all__ = [
     "KeysDropped",
     "KeysFetchFailed",
     "KeysFetched",
+    "Left",
     "Letter",
     "LetterEnded",
     "LetterNotFound",
     "LetterQuestion",
     "LetterState",
-    "Listed",
     "MalformedKeySet",
     "MalformedMessage",
     "MalformedNetworks",
@@ -141,6 +171,7 @@ __all__ = [
     "MintingRefused",
     "MissingToken",
     "NotOurMessage",
+    "OrchestratorMember",
     "OurNames",
     "Outbox",
     "OutboxFull",
@@ -148,16 +179,28 @@ __all__ = [
     "Peer",
     "PeerBack",
     "PeerClient",
+    "PeerEntry",
     "PeerFailed",
     "PeerLost",
     "Permission",
     "Priority",
+    "Registered",
     "RegistryKeys",
+    "RegistryMember",
     "Reply",
+    "Rhythm",
     "Sender",
     "Settled",
+    "SharedKeysExist",
     "Source",
     "TargetUnknown",
+    "TaskCrashed",
+    "TaskFinished",
+    "TaskHandler",
+    "TaskReturned",
+    "TaskRunner",
+    "TasksReadable",
+    "TasksUnreadable",
     "Tells",
     "TokenNotYetValid",
     "TokenVerifier",
@@ -170,6 +213,7 @@ __all__ = [
     "Wish",
     "client_address",
     "create_key_pair",
+    "create_shared_pair",
     "fold_name",
     "is_uuid",
     "letter_json",
@@ -180,6 +224,7 @@ __all__ = [
     "parse_trusted_networks",
     "public_half",
     "queue_of",
+    "read_directory",
     "read_message",
     "read_private_key",
     "read_type",

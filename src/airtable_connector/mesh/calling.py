@@ -108,7 +108,7 @@ class PeerClient:
             raise AddressRefused("it is not an http or https address")
         if address.username is not None or address.password is not None:
             raise AddressRefused("it holds a user or a password")
-        if address.scheme == "http" and not _is_this_machine(host) and host not in self._plain_http_hosts:
+        if address.scheme == "http" and not is_this_machine(host) and host not in self._plain_http_hosts:
             raise AddressRefused("plain http would let anybody on the way read and change what is said")
 
     async def call(
@@ -216,7 +216,8 @@ def _pause(retry_after: str | None) -> timedelta | None:
     return min(timedelta(seconds=int(retry_after)), LONGEST_PAUSE)
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Tell whether a host is a name or an address of the machine's own loopback."""
     if host == "localhost":
         return True
     try:

@@ -104,6 +104,18 @@ class KeyPairExists(Conflict):
         )
 
 
+class SharedKeysExist(Conflict):
+    """The folder for the mesh's shared key pair holds one, or a half of one, already."""
+
+    code = "shared-keys-exist"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the folder holds private_key.pem or public_key.pem already",
+            hint="name another folder; the keys in use must not change under those who use them",
+        )
+
+
 class KeyFileMissing(NotFound):
     """The file of a private key does not exist."""
 
@@ -162,17 +174,21 @@ class AddressRefused(Invalid):
 
 
 class PeerFailed(Unavailable):
-    """A peer did not answer as it should; whether it has done what was asked is not known."""
+    """A peer did not answer as it should; whether it has done what was asked is not known.
+
+    ``pause`` is how long the peer itself asked to be left alone.
+    """
 
     code = "peer-failed"
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, pause: timedelta | None = None) -> None:
         super().__init__(
             f"the peer did not answer as it should: {why}",
-            retry_after=timedelta(seconds=30),
+            retry_after=pause or timedelta(seconds=30),
             hint="see /dependencies for what is known of it",
         )
         self.why = why
+        self.pause = pause
 
 
 class MalformedKeySet(Invalid):

@@ -11,6 +11,7 @@ from airtable_connector.ops.heartbeats.expiry import BeatsExpired, HeartbeatExpi
 from airtable_connector.ops.heartbeats.rollups import HourPosition, RollupPage, Rollups
 from airtable_connector.ops.heartbeats.settings import HeartbeatSettings
 from airtable_connector.ops.heartbeats.watch import BeatsFolded, CellVerdictChanged, HeartbeatWatch
+from airtable_connector.ops.load import Load
 from airtable_connector.ops.logs import TRACE_ID, LogForm, LogObserver, Logs, configure_logging, form_for
 from airtable_connector.ops.metrics import Metrics
 from airtable_connector.ops.process import ProcessWatch, Usage, usage_of_this_process
@@ -39,6 +40,7 @@ __all__ = [
     "HeartbeatSettings",
     "HeartbeatWatch",
     "HourPosition",
+    "Load",
     "LogForm",
     "LogObserver",
     "Logs",

@@ -1,6 +1,7 @@
 """The UDC answer to ``GET /health``: who we are, whether we can do our work, and how far the feed has come."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import Final, Protocol
 import orjson
 
 from airtable_connector.kernel.clock import Clock, iso
+from airtable_connector.mesh import ORCHESTRATOR, REGISTRY, Contacts
 from airtable_connector.records import Workspace
 
 SECONDS_PER_HOUR: Final = 3_600
@@ -43,8 +45,24 @@ class Leaving(Protocol):
         ...
 
 
+class Check(StrEnum):
+    """How a part that we depend on is, in one word."""
+
+    OK = "ok"
+    ERROR = "error"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    NOT_CONFIGURED = "not configured"
+
+
 def health(
-    settings: HealthSettings, *, status: HealthStatus, proof: bytes, started: datetime, now: datetime
+    settings: HealthSettings,
+    *,
+    status: HealthStatus,
+    checks: Mapping[str, Check],
+    proof: bytes,
+    started: datetime,
+    now: datetime,
 ) -> dict[str, object]:
     """Build the body. ``proof`` is the hash at the feed's head; costs are those of this process in this month."""
     return {
@@ -57,6 +75,7 @@ def health(
         "cost_usd": cost_this_month(settings.cost_per_hour, started=started, now=now),
         "yield_usd": 0.0,
         "updated_at": iso(now),
+        "checks": checks,
     }
 
 
@@ -68,20 +87,40 @@ def cost_this_month(per_hour: Decimal, *, started: datetime, now: datetime) -> f
 
 
 class Health:
-    """Answers with ready bytes; they are made anew when a second has passed or something has changed."""
+    """Answers with ready bytes; they are made anew when a second has passed or something has changed.
 
-    def __init__(self, workspace: Workspace, leaving: Leaving, *, clock: Clock, settings: HealthSettings) -> None:
+    Args:
+        workspace: tells how far the feed has come, and whether it can be written.
+        leaving: tells whether the process stops.
+        contacts: know whether peers answer.
+        configured: the names of those that we want to be a member of.
+        clock: dates the answer.
+        settings: who we are.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        leaving: Leaving,
+        *,
+        contacts: Contacts,
+        configured: AbstractSet[str],
+        clock: Clock,
+        settings: HealthSettings,
+    ) -> None:
         self._workspace = workspace
         self._leaving = leaving
+        self._contacts = contacts
+        self._configured = configured
         self._clock = clock
         self._settings = settings
         self._started = clock.now()
-        self._made_for: tuple[HealthStatus, int, int] | None = None
+        self._made_for: tuple[HealthStatus, Check, Check, Check, int, int] | None = None
         self._body = b""
 
     @property
     def status(self) -> HealthStatus:
-        """Inactive while stopping, error while the store cannot be written, else active."""
+        """Inactive while stopping, error while the store cannot be written, else active: we work without any peer."""
         if self._leaving.draining:
             return HealthStatus.INACTIVE
         return HealthStatus.ACTIVE if self._workspace.trouble is None else HealthStatus.ERROR
@@ -99,11 +138,23 @@ class Health:
     def body(self) -> bytes:
         """Return the answer as JSON."""
         head = self._workspace.head
-        wanted = (self.status, head.seq, int(self._clock.monotonic()))
+        store = Check.OK if self._workspace.trouble is None else Check.ERROR
+        registry, orchestrator = self._check(REGISTRY), self._check(ORCHESTRATOR)
+        wanted = (self.status, store, registry, orchestrator, head.seq, int(self._clock.monotonic()))
         if wanted != self._made_for:
             answer = health(
-                self._settings, status=wanted[0], proof=head.hash, started=self._started, now=self._clock.now()
+                self._settings,
+                status=wanted[0],
+                checks={"store": store, REGISTRY: registry, ORCHESTRATOR: orchestrator},
+                proof=head.hash,
+                started=self._started,
+                now=self._clock.now(),
             )
             self._body = orjson.dumps(answer)
             self._made_for = wanted
         return self._body
+
+    def _check(self, peer: str) -> Check:
+        if peer not in self._configured:
+            return Check.NOT_CONFIGURED
+        return Check.CONNECTED if self._contacts.of(peer).connected else Check.DISCONNECTED

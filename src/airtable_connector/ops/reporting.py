@@ -1,6 +1,7 @@
 """Where facts go: into numbers, log lines, or both."""
 
 from airtable_connector.kernel.observer import Fact
+from airtable_connector.mesh import PeerLost, TaskCrashed
 from airtable_connector.ops.logs import LogObserver, Logs
 from airtable_connector.ops.metrics import Metrics
 from airtable_connector.ops.stopping import EmergencyStop
@@ -26,6 +27,10 @@ class Reporter:
                 )
             case EmergencyStop():
                 self._events.error("emergency_stop", by=fact.by)
+            case PeerLost():
+                self._events.warning("peer_lost", peer=fact.peer, reason=fact.reason)
+            case TaskCrashed():
+                self._events.error("task_crashed", task=fact.task, task_type=fact.task_type, exc_info=fact.error)
             case _:
                 self._lines.saw(fact)
 

@@ -6,7 +6,7 @@ from airtable_connector.database import Database
 from airtable_connector.records import storage
 from airtable_connector.records.feed import GENESIS, Damage, Verified, lost_content, verify
 
-STEP = 5_000
+STEP = 500
 
 
 async def verify_feed(

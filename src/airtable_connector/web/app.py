@@ -32,10 +32,11 @@ from airtable_connector.web.udc import (
     HealthEndpoint,
     LetterEndpoints,
     MessageEndpoint,
+    PeerEndpoints,
     own_routes,
 )
 
-PUBLIC: Final = frozenset({"/health", "/"})
+PUBLIC: Final = frozenset({"/health", "/register", "/"})
 """Paths that answer without an identity."""
 
 ASKING: Final = frozenset({"/message"})
@@ -57,6 +58,7 @@ def build_app(
     letters: LetterEndpoints,
     about: AboutEndpoints,
     control: ControlEndpoints,
+    peers: PeerEndpoints,
     verify: Verify,
     identify: Identify,
     settings: EdgeSettings,
@@ -81,6 +83,8 @@ def build_app(
         **domain.cold,
         "/messages/{id}/retry": {"POST": letters.retry},
         **own_routes(about, control),
+        "/dependencies": {"GET": peers.dependencies},
+        "/register": {"GET": peers.registration, "POST": peers.registration},
         "/": {"GET": document.index},
         "/metrics": {"GET": document.metrics},
         "/openapi.json": {"GET": document.openapi},

@@ -6,16 +6,13 @@ import pytest
 from tests.fakes import FakeClock
 
 from airtable_connector.database import Database
-from airtable_connector.mesh import Addresses, Peer, PeerFailed
+from airtable_connector.mesh import Addresses, Peer, PeerEntry, PeerFailed
 
 pytestmark = pytest.mark.anyio
 
 
-@dataclass(frozen=True)
-class Entry:
-    droplet: int | None
-    names: tuple[str, ...]
-    endpoint: str | None
+def entry(droplet: int | None, names: tuple[str, ...], endpoint: str | None) -> PeerEntry:
+    return PeerEntry(droplet, names, endpoint, "active")
 
 
 @dataclass
@@ -23,17 +20,17 @@ class Source:
     """A directory that says what a test wants."""
 
     name: str
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[PeerEntry] = field(default_factory=list)
     away: bool = False
 
-    async def directory(self) -> Sequence[Entry]:
+    async def directory(self) -> Sequence[PeerEntry]:
         if self.away:
             raise PeerFailed("nobody listens at its address")
         return self.entries
 
 
-DASHBOARD = Entry(5, ("drop5.fullpotential.ai", "Dashboard"), "https://drop5.fullpotential.ai/")
-ALIEN = Entry(None, ("Alien Service",), "https://alien.example")
+DASHBOARD = entry(5, ("drop5.fullpotential.ai", "Dashboard"), "https://drop5.fullpotential.ai/")
+ALIEN = entry(None, ("Alien Service",), "https://alien.example")
 
 
 def addresses(database: Database, *sources: Source, fixed: Sequence[Peer] = ()) -> Addresses:
@@ -56,10 +53,10 @@ async def test_a_droplet_is_found_by_number_id_and_name(database: Database, targ
 
 
 async def test_the_registry_wins_over_the_orchestrator_and_the_settings_over_both(database: Database) -> None:
-    registry = Source("registry", [DASHBOARD, Entry(7, ("seven",), None)])
+    registry = Source("registry", [DASHBOARD, entry(7, ("seven",), None)])
     orchestrator = Source(
         "orchestrator",
-        [Entry(5, ("Old Dashboard",), "https://old.example"), Entry(7, ("seven",), "https://seven.example")],
+        [entry(5, ("Old Dashboard",), "https://old.example"), entry(7, ("seven",), "https://seven.example")],
     )
     own = Peer(2, ("Airtable Connector",), "https://us.example", "settings")
     known = addresses(database, registry, orchestrator, fixed=[own])

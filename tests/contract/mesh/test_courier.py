@@ -78,13 +78,16 @@ class House:
             client=self.client,
             contacts=self.contacts,
             supervisor=supervisor,
-            credential=lambda peer: Secret(f"token-for-{peer.droplet}"),
+            credential=self._token,
             us=2,
             keep=timedelta(days=30),
             clock=clock,
             fraction=lambda: 0.0,
         )
         supervisor.start(DISPATCH, self.courier.dispatch_once)
+
+    async def _token(self, peer: Peer) -> Secret:
+        return Secret(f"token-for-{peer.droplet}")
 
     async def add(self, *letters: Letter) -> None:
         for letter in letters:

@@ -1,14 +1,24 @@
+import stat
 import subprocess
 import sys
 import sysconfig
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import jwt
 import pytest
 
 import airtable_connector
 from airtable_connector.cli import main
-from airtable_connector.mesh import ExpiredToken, KeyRing, Permission, TokenVerifier, load_key_pair
+from airtable_connector.mesh import (
+    ExpiredToken,
+    KeyRing,
+    Permission,
+    TokenVerifier,
+    load_key_pair,
+    public_half,
+    read_private_key,
+)
 from airtable_connector.settings import NOT_USED, READERS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -84,6 +94,55 @@ def test_a_token_lasts_as_long_as_asked(empty_folder: Path, capsys: pytest.Captu
     verifier.verify(text, at=now + timedelta(minutes=29))
     with pytest.raises(ExpiredToken):
         verifier.verify(text, at=now + timedelta(minutes=32))
+
+
+def test_a_token_for_the_orchestrator_is_ours_and_has_neither_issuer_nor_audience(
+    empty_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["keys", "--shared", "mesh"])
+    capsys.readouterr()
+    monkeypatch.setenv("ORCHESTRATOR_PRIVATE_KEY_FILE", "mesh/private_key.pem")
+    assert main(["token", "--for", "orchestrator", "--permissions", "read,write"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    public = (empty_folder / "mesh" / "public_key.pem").read_bytes()
+    claims = jwt.decode(printed.out.strip(), public, algorithms=["RS256"])
+    assert claims.keys() == {"droplet_id", "steward", "permissions", "iat", "exp"}
+    assert (claims["droplet_id"], claims["permissions"]) == (2, ["read", "write"])
+    assert claims["exp"] - claims["iat"] == 24 * 3600
+
+
+def test_a_token_for_the_orchestrator_needs_the_shared_key(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["token", "--for", "orchestrator"]) == 2
+    assert "ORCHESTRATOR_PRIVATE_KEY_FILE is not set" in capsys.readouterr().err
+    monkeypatch.setenv("ORCHESTRATOR_PRIVATE_KEY_FILE", "nowhere.pem")
+    assert main(["token", "--for", "orchestrator"]) == 1
+    printed = capsys.readouterr()
+    assert (printed.out, "nowhere.pem" in printed.err) == ("", True)
+
+
+def test_a_shared_pair_is_made_once_its_private_half_for_its_owner_only(
+    empty_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["keys", "--shared", "mesh"]) == 0
+    assert capsys.readouterr().out.split() == ["mesh/private_key.pem", "mesh/public_key.pem"]
+    private, public = (empty_folder / "mesh" / name for name in ("private_key.pem", "public_key.pem"))
+    assert stat.S_IMODE(private.stat().st_mode) == 0o600
+    assert public_half(read_private_key(private)) == public.read_bytes()
+
+    before = private.read_bytes()
+    assert main(["keys", "--shared", "mesh"]) == 1
+    assert private.read_bytes() == before
+    private.unlink()
+    assert main(["keys", "--shared", "mesh"]) == 1
+    assert not private.exists()  # a new half beside the old public one would fit nobody
+
+
+def test_a_shared_pair_is_never_replaced(empty_folder: Path) -> None:
+    assert main(["keys", "--shared", "mesh", "--replace"]) == 2
+    assert not (empty_folder / "mesh").exists()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import pytest
 from tests.fakes import FakeClock
 
 from airtable_connector.kernel.errors import ConnectorError
+from airtable_connector.kernel.observer import BlindObserver
+from airtable_connector.mesh import Contacts
 from airtable_connector.ops.health import Health, HealthSettings, cost_this_month
 from airtable_connector.records import Head
 
@@ -27,14 +29,33 @@ class Process:
     draining: bool = False
 
 
+def new_health(
+    store: Store | None = None,
+    process: Process | None = None,
+    *,
+    clock: FakeClock | None = None,
+    contacts: Contacts | None = None,
+    configured: frozenset[str] = frozenset(),
+) -> Health:
+    clock = clock or FakeClock()
+    return Health(
+        store or Store(),
+        process or Process(),
+        contacts=contacts or Contacts(clock=clock, observer=BlindObserver()),
+        configured=configured,
+        clock=clock,
+        settings=SETTINGS,
+    )
+
+
 def answer(health: Health) -> dict[str, object]:
     return orjson.loads(health.body())
 
 
 @pytest.mark.anyio
-async def test_health_says_what_udc_asks_for_and_nothing_else():
+async def test_health_says_what_udc_asks_for_and_how_our_parts_are():
     clock = FakeClock()
-    health = Health(Store(), Process(), clock=clock, settings=SETTINGS)
+    health = new_health(clock=clock)
     await clock.advance(10 * HOUR)
     assert answer(health) == {
         "id": 2,
@@ -46,29 +67,47 @@ async def test_health_says_what_udc_asks_for_and_nothing_else():
         "cost_usd": 0.125,
         "yield_usd": 0.0,
         "updated_at": "2026-01-05T22:00:00.000Z",
+        "checks": {"store": "ok", "registry": "not configured", "orchestrator": "not configured"},
     }
+
+
+def test_peers_are_told_of_at_once_and_never_make_us_fail():
+    clock = FakeClock()
+    contacts = Contacts(clock=clock, observer=BlindObserver())
+    health = new_health(clock=clock, contacts=contacts, configured=frozenset({"registry"}))
+
+    def told() -> tuple[object, object]:
+        body = answer(health)
+        return body["status"], body["checks"]["registry"]
+
+    assert told() == ("active", "disconnected")
+    contacts.heard("registry")
+    assert told() == ("active", "connected")
+    contacts.failed("registry", "nobody listens at its address")
+    assert told() == ("active", "disconnected")
 
 
 def test_a_store_that_cannot_be_written_is_an_error_and_recovers_at_once():
     store = Store()
-    health = Health(store, Process(), clock=FakeClock(), settings=SETTINGS)
+    health = new_health(store)
     assert answer(health)["status"] == "active"
     store.trouble = ConnectorError("the disk is full")
     assert answer(health)["status"] == "error"
+    assert answer(health)["checks"]["store"] == "error"
     store.trouble = None
     assert answer(health)["status"] == "active"
 
 
 def test_a_process_that_is_stopping_is_inactive_whatever_its_store_says():
     process = Process()
-    health = Health(Store(trouble=ConnectorError("gone")), process, clock=FakeClock(), settings=SETTINGS)
+    health = new_health(Store(trouble=ConnectorError("gone")), process)
     process.draining = True
     assert answer(health)["status"] == "inactive"
 
 
 def test_the_proof_is_new_with_each_change():
     store = Store()
-    health = Health(store, Process(), clock=FakeClock(), settings=SETTINGS)
+    health = new_health(store)
     before = answer(health)["proof"]
     store.head = Head(8, b"\xcd" * 32, 3)
     assert before != answer(health)["proof"] == "cd" * 32
@@ -77,7 +116,7 @@ def test_the_proof_is_new_with_each_change():
 @pytest.mark.anyio
 async def test_the_same_second_has_the_same_bytes():
     clock = FakeClock()
-    health = Health(Store(), Process(), clock=clock, settings=SETTINGS)
+    health = new_health(clock=clock)
     first = health.body()
     assert health.body() is first
     await clock.advance(timedelta(seconds=1))

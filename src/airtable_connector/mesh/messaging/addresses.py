@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from airtable_connector.database import Database, Row
 from airtable_connector.kernel.clock import Clock, iso
 from airtable_connector.kernel.errors import ConnectorError
+from airtable_connector.mesh.directory import PeerEntry
 from airtable_connector.mesh.messaging.model import fold_name
 from airtable_connector.mesh.tokens.identity import parse_droplet_id
 
@@ -44,25 +45,6 @@ class Peer:
         return f"droplet-{self.droplet}" if self.droplet is not None else fold_name(self.names[0])
 
 
-class Listed(Protocol):
-    """One entry of a directory."""
-
-    @property
-    def droplet(self) -> int | None:
-        """Its number, when the directory tells it."""
-        ...
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Its ids and names."""
-        ...
-
-    @property
-    def endpoint(self) -> str | None:
-        """Its base address without a slash at the end, when it has one."""
-        ...
-
-
 class DirectorySource(Protocol):
     """Somebody who knows droplets."""
 
@@ -71,7 +53,7 @@ class DirectorySource(Protocol):
         """Who it is, for people."""
         ...
 
-    async def directory(self) -> Sequence[Listed]:
+    async def directory(self) -> Sequence[PeerEntry]:
         """Fetch everything that is known.
 
         Raises:
@@ -180,7 +162,7 @@ class Addresses:
                 self._by_name.setdefault(fold_name(name), peer)
 
 
-def _readable(entries: Iterable[Listed], source: str) -> Iterable[Peer]:
+def _readable(entries: Iterable[PeerEntry], source: str) -> Iterable[Peer]:
     for entry in entries:
         if entry.endpoint and (entry.names or entry.droplet is not None):
             yield Peer(entry.droplet, entry.names, entry.endpoint.rstrip("/"), source)

@@ -1,6 +1,6 @@
 """Carrying letters to their targets: one queue per target in order, each queue for itself, again until it worked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -37,8 +37,8 @@ DELIVERED: Final = frozenset({200, 201, 202})
 PASSING: Final = frozenset({401, 408, 425, 429})
 """Refusals that another attempt may not meet: a token just expired, a limit, a time-out."""
 
-Credential = Callable[[Peer], Secret | None]
-"""The token with which we speak to a peer; None when we have none."""
+Credential = Callable[[Peer], Awaitable[Secret]]
+"""Gives the token with which we speak to a peer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class Courier:
         return replace(letter, attempts=attempts, due_at=at + wait)
 
     async def _send(self, letter: Letter, peer: Peer) -> _Outcome:
-        token = self._credential(peer)
+        token = await self._credential(peer)
         body: dict[str, JsonValue] = {
             "udc_version": UDC_VERSION,
             "trace_id": letter.trace_id,
@@ -179,7 +179,7 @@ class Courier:
             "message_type": letter.type.value,
             "timestamp": iso(letter.created_at),
             "payload": letter.payload,
-            "signature": None if token is None else token.reveal(),
+            "signature": token.reveal(),
         }
         headers = {"X-Trace-ID": letter.trace_id}
         try:

@@ -106,6 +106,32 @@ HEALTH: Final[Example] = {
     "cost_usd": 0.0125,
     "yield_usd": 0.0,
     "updated_at": NOW,
+    "checks": {"store": "ok", "registry": "connected", "orchestrator": "not configured"},
+}
+
+DEPENDENCIES: Final[Example] = {
+    "required": [
+        {
+            "id": 18,
+            "name": "Registry",
+            "status": "connected",
+            "endpoint": "https://drop18.fullpotential.ai",
+            "last_contact": NOW,
+            "latency_ms": 41.7,
+            "reason": None,
+            "failing_since": None,
+        }
+    ],
+    "optional": [],
+    "missing": [],
+    "timestamp": NOW,
+}
+
+REGISTRATIONS: Final[Example] = {
+    "id": 2,
+    "name": "Airtable Connector",
+    "registrations": [{"id": 18, "name": "Registry", "registered": True, "registered_at": NOW}],
+    "timestamp": NOW,
 }
 
 INDEX: Final[Example] = {

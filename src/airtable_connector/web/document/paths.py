@@ -28,6 +28,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Webhooks": "What peers tell the connector.",
     "Messages": "What droplets ask and tell each other.",
     "Sample data": "A look and a write to try, refused in production.",
+    "Mesh": "How the connector stands with other droplets.",
     "Service": "What the service tells about itself.",
 }
 
@@ -40,9 +41,8 @@ def paths() -> dict[str, Schema]:
     described: dict[str, Schema] = {}
     for path, name in COLLECTIONS.items():
         described |= paths_of(path, _BY_NAME[name])
-    described |= (
-        _digests() | _changes() | _overview() | _webhooks() | _sample() | _service() | message_paths() | own_paths()
-    )
+    described |= _digests() | _changes() | _overview() | _webhooks() | message_paths() | _sample()
+    described |= _mesh() | _service() | own_paths()
     return {path: {"parameters": [parameter_ref("TraceId")], **methods} for path, methods in described.items()}
 
 
@@ -235,6 +235,31 @@ def _sample() -> dict[str, Schema]:
                 },
                 refused=(409, 413, 415),
             )
+        },
+    }
+
+
+# the mesh around us
+
+
+def _mesh() -> dict[str, Schema]:
+    registrations = content("Registrations.", "application/json", ref("Registrations"), examples.REGISTRATIONS)
+    told = "Tells only; it registers nobody, and reads no body."
+    return {
+        "/dependencies": {
+            "get": operation(
+                "Mesh",
+                "readDependencies",
+                "Read how we stand with the droplets we depend on",
+                {"200": answer("What is known of each.", "Dependencies", examples.DEPENDENCIES)},
+                description="`missing` repeats those required that were never seen. No peer is asked.",
+            )
+        },
+        "/register": {
+            method: public(
+                operation("Mesh", name, "Read where we are registered", {"200": registrations}, description=told)
+            )
+            for method, name in (("get", "readRegistrations"), ("post", "showRegistrations"))
         },
     }
 

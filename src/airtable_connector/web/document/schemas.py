@@ -37,6 +37,7 @@ def _said(longest: int) -> Schema:
 
 
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+_PEER_WORDS: Final = ["connected", "disconnected", "not configured"]
 _LOAD: Final = nullable(closed({"min": {"type": "number"}, "avg": {"type": "number"}, "max": {"type": "number"}}))
 _CELLS_OF_A_CHANGE: Final[Schema] = {
     "type": ["object", "null"],
@@ -141,6 +142,50 @@ _COMMON: Final[Mapping[str, Schema]] = {
             "cost_usd": {"type": "number", "description": "What this process has cost this month."},
             "yield_usd": {"type": "number"},
             "updated_at": ref("Moment"),
+            "checks": closed(
+                {
+                    "store": {"enum": ["ok", "error"]},
+                    "registry": {"enum": _PEER_WORDS},
+                    "orchestrator": {"enum": _PEER_WORDS},
+                }
+            ),
+        }
+    ),
+    "Dependency": closed(
+        {
+            "id": {"type": ["integer", "null"], "description": "Its droplet number, when that is known."},
+            "name": {"type": "string"},
+            "status": {"enum": ["connected", "disconnected", "available", "unavailable"]},
+            "endpoint": {"type": ["string", "null"]},
+            "last_contact": nullable(ref("Moment")),
+            "latency_ms": {"type": ["number", "null"], "description": "How long its last good answer took."},
+            "reason": {"type": ["string", "null"], "description": "Why not, while it does not answer."},
+            "failing_since": nullable(ref("Moment")),
+        }
+    ),
+    "Dependencies": closed(
+        {
+            "required": list_of(ref("Dependency")),
+            "optional": list_of(ref("Dependency")),
+            "missing": {**list_of(ref("Dependency")), "description": "Those required that were never seen."},
+            "timestamp": ref("Moment"),
+        }
+    ),
+    "Registrations": closed(
+        {
+            "id": {"type": "integer"},
+            "name": {"type": "string"},
+            "registrations": list_of(
+                closed(
+                    {
+                        "id": {"type": "integer"},
+                        "name": {"type": "string"},
+                        "registered": {"type": "boolean"},
+                        "registered_at": nullable(ref("Moment")),
+                    }
+                )
+            ),
+            "timestamp": ref("Moment"),
         }
     ),
     "Index": closed({name: {"type": "string"} for name in ("name", "health", "docs", "openapi")}),

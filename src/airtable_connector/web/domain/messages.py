@@ -149,10 +149,29 @@ class DomainMessages:
             case "ping":
                 return self._ask_about_us(verb, rest)
             case "digest":
-                return self._ask_digest(rest, Actor(sender.droplet, message.trace_id), write=needed == "write")
+                actor = Actor(sender.droplet, message.trace_id) if needed == "write" else None
+                return self._ask_digest(rest, actor)
             case "create" | "update" | "upsert" | "delete":
                 return self._change(verb, rest)
         return self._ask_records(self._collections.get(verb), rest)
+
+    async def ask(self, payload: Mapping[str, JsonValue]) -> Mapping[str, object]:
+        """Answer a question that came otherwise than as a message.
+
+        Raises:
+            UnknownVerb, VerbMissing, QueryThatWrites: it is no question that we answer.
+            Invalid, NotFound: as for the same request over HTTP.
+        """
+        verb, rest = self._verb(payload)
+        if verb in _WRITING:
+            raise QueryThatWrites(verb)
+        if verb in self._facts or verb == "ping":
+            wish = self._ask_about_us(verb, rest)
+        elif verb == "digest":
+            wish = self._ask_digest(rest, None)
+        else:
+            wish = self._ask_records(self._collections.get(verb), rest)
+        return await wish.ask()
 
     def _verb(self, payload: Mapping[str, JsonValue]) -> tuple[str, dict[str, JsonValue]]:
         for member in VERB_MEMBERS:
@@ -175,12 +194,13 @@ class DomainMessages:
 
         return Asks(ask)
 
-    def _ask_digest(self, rest: Mapping[str, JsonValue], actor: Actor, *, write: bool) -> Asks:
+    def _ask_digest(self, rest: Mapping[str, JsonValue], actor: Actor | None) -> Asks:
+        """Count a day; with an actor, write its row as well."""
         _refuse_others(rest, ("date",))
         day = self._digest.today() if rest.get("date") is None else read_date(rest["date"])
 
         async def ask() -> Mapping[str, object]:
-            if write:
+            if actor is not None:
                 digest = await self._digest.write(day, actor)
                 return {"data": {"summary": digest.summary}}
             return {"data": {"summary": await self._digest.count(day)}}

@@ -4,6 +4,7 @@ from airtable_connector.web.udc.about import AboutEndpoints
 from airtable_connector.web.udc.control import ChangedSetting, ControlEndpoints, Reload, Reloaded
 from airtable_connector.web.udc.health import HealthEndpoint
 from airtable_connector.web.udc.messages import LetterEndpoints, MessageEndpoint
+from airtable_connector.web.udc.peers import PeerEndpoints, Required
 from airtable_connector.web.udc.routes import ADMIN, own_routes
 
 __all__ = [
@@ -14,7 +15,9 @@ __all__ = [
     "HealthEndpoint",
     "LetterEndpoints",
     "MessageEndpoint",
+    "PeerEndpoints",
     "Reload",
     "Reloaded",
+    "Required",
     "own_routes",
 ]

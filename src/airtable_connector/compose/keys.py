@@ -1,0 +1,174 @@
+"""Whom we believe, and with which token we speak to whom."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from airtable_connector.kernel.clock import Clock
+from airtable_connector.kernel.errors import Invalid
+from airtable_connector.kernel.ids import Ids
+from airtable_connector.kernel.observer import Observer
+from airtable_connector.kernel.secret import Secret
+from airtable_connector.kernel.supervisor import Supervisor
+from airtable_connector.mesh import (
+    OWN_ISSUER,
+    HeldToken,
+    KeyFileMissing,
+    KeyRing,
+    KeySource,
+    OwnKeyPair,
+    Peer,
+    PeerClient,
+    Permission,
+    RegistryKeys,
+    Source,
+    TrustedKey,
+    create_key_pair,
+    load_key_pair,
+    mint,
+)
+from airtable_connector.settings import Settings
+
+OWN_LIFETIME: Final = timedelta(hours=1)
+"""How long a token lasts that we sign for a peer ourselves."""
+
+
+class PublicKeyUnreadable(Invalid):
+    """A file that should hold a public key cannot be read."""
+
+    code = "public-key-unreadable"
+
+    def __init__(self, setting: str) -> None:
+        super().__init__(
+            f"the file that {setting} names cannot be read",
+            field=setting,
+            hint="name a PEM file that the service's user may read",
+        )
+
+
+def own_key_pair(settings: Settings) -> OwnKeyPair:
+    """Load this droplet's key pair, made at the first start, so that ``token`` works while the service runs."""
+    try:
+        return load_key_pair(settings.store.keys_dir)
+    except KeyFileMissing:
+        return create_key_pair(settings.store.keys_dir)
+
+
+def fixed_keys(settings: Settings, own: OwnKeyPair) -> list[TrustedKey]:
+    """Return the keys that are believed for as long as the process runs; may read files."""
+    identity = settings.identity
+    keys = [own.trusted()]
+    if identity.mesh_public_key_file is not None:
+        keys.append(TrustedKey(Source.MESH, _read_key("MESH_PUBLIC_KEY_FILE", identity.mesh_public_key_file)))
+    if identity.registry_public_key_file is not None:
+        keys.append(
+            TrustedKey(
+                Source.REGISTRY,
+                _read_key("REGISTRY_PUBLIC_KEY_FILE", identity.registry_public_key_file),
+                issuer=identity.jwt_issuer,
+                audience=identity.jwt_audience,
+            )
+        )
+    return keys
+
+
+def follow_registry_keys(
+    settings: Settings,
+    ring: KeyRing,
+    supervisor: Supervisor,
+    client: PeerClient,
+    *,
+    clock: Clock,
+    ids: Ids,
+    observer: Observer,
+) -> None:
+    """Begin to fetch the Registry's keys, when it is known where they are."""
+    identity = settings.identity
+    addresses = key_addresses(settings)
+    if not addresses:
+        return
+    source = KeySource(
+        addresses[0],
+        issuer=identity.jwt_issuer,
+        audience=identity.jwt_audience,
+        every=identity.jwks_refresh,
+        keep_for=identity.jwks_max_age,
+        also=addresses[1:],
+    )
+    keys = RegistryKeys(
+        source,
+        client=client,
+        ring=ring,
+        clock=clock,
+        observer=observer,
+        jitter=ids.fraction,
+        wake=lambda: supervisor.wake("registry-keys"),
+    )
+    supervisor.start("registry-keys", keys.refresh_once)
+
+
+def key_addresses(settings: Settings) -> tuple[str, ...]:
+    """Say where keys may be: at the address that is set, else where Registries are known to have them."""
+    if settings.identity.jwks_url is not None:
+        return (settings.identity.jwks_url,)
+    registry = settings.mesh.registry_url
+    if registry is None:
+        return ()
+    return tuple(registry + path for path in ("/.well-known/jwks.json", "/auth/public_key", "/auth/public-key"))
+
+
+class Credentials:
+    """The token for a peer (mesh-contract.md 7.1).
+
+    The Orchestrator is given one that the mesh's shared key signed; everybody else the Registry's, or one of ours while
+    there is none.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        own: OwnKeyPair,
+        *,
+        registry: Callable[[], Secret | None],
+        orchestrator: Callable[[], Secret | None],
+        orchestrators_number: int,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._own = own
+        self._registry = registry
+        self._orchestrator = orchestrator
+        self._orchestrators_number = orchestrators_number
+        self._clock = clock
+        self._held: HeldToken | None = None
+
+    async def for_peer(self, peer: Peer) -> Secret:
+        """Return the token that a peer is most likely to believe."""
+        given = self._orchestrator() if peer.droplet == self._orchestrators_number else self._registry()
+        return given or self._orchestrator() or await self._own_token()
+
+    async def _own_token(self) -> Secret:
+        now = self._clock.now()
+        if self._held is None or now >= self._held.renew:
+            text = await asyncio.to_thread(
+                mint,
+                self._own.private_pem,
+                droplet=self._settings.droplet.id,
+                steward=self._settings.droplet.steward,
+                permissions=frozenset({Permission.READ, Permission.WRITE}),
+                issued_at=now,
+                lifetime=OWN_LIFETIME,
+                issuer=OWN_ISSUER,
+                key_id=self._own.key_id,
+            )
+            self._held = HeldToken.lasting(text, OWN_LIFETIME, since=now)
+        return self._held.text
+
+
+def _read_key(setting: str, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as cause:
+        raise PublicKeyUnreadable(setting) from cause
