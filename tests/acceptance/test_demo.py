@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-from tests.service import COMMAND, START_LIMIT_S, STOP_LIMIT_S, Place, Service, environment, everything
+from tests.service import COMMAND, START_LIMIT_S, STOP_LIMIT_S, Place, Service, environment, eventually, everything
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,14 @@ def test_the_demo_prints_lines_that_work_and_keeps_one_set_of_samples(tmp_path: 
         before = counted(shown)
         assert before["/sprints"] >= 100
         assert all(before.values())
-        assert len(shown.lines) == 3
+        assert len(shown.lines) == 5
         for line in shown.lines:
             status, body = run_as_printed(shown, line, tmp_path)
             assert 200 <= status < 300, (line, body)
+        with httpx2.Client(base_url=shown.address, headers={"Authorization": f"Bearer {shown.token}"}) as client:
+            eventually(lambda: set(client.get("/health").json()["checks"].values()) == {"ok", "connected"})
+            eventually(lambda: all(one["registered"] for one in client.get("/register").json()["registrations"]))
+            eventually(lambda: client.get("/messages?state=delivered").json()["data"]["counts"].get("delivered") == 1)
         after = counted(shown)
         assert after == {**before, "/sprints": before["/sprints"] + 1}
     with demo(tmp_path) as shown:

@@ -82,19 +82,15 @@ def test_two_connectors_find_each_other_and_speak(mesh: LocalMesh, store: str, t
         two.client() as client,
         seven.client() as other,
     ):
-        eventually(
-            lambda: (
-                client.post("/send", json={"target": "7", "message_type": "event", "payload": {}}).status_code == 200
-            )
-        )
         sent = client.post(
             "/send", json={"target": "Connector 7", "message_type": "command", "payload": creating("FROM-2")}
         ).json()
 
-        assert (sent["sent"], sent["status"]) == (True, "delivered")
+        # at once, unless its directory still shows the address that droplet 7 had in the test before
+        eventually(lambda: outcome(client, sent["trace_id"])["status"] == "delivered")
         told = outcome(client, sent["trace_id"])
         assert told["answer"]["data"]["records"][0]["fields"]["Sprint_ID"] == "FROM-2"
-        assert [attempt["http_status"] for attempt in told["tries"]] == [200]
+        assert told["tries"][-1]["http_status"] == 200
         (change,) = [
             change
             for change in other.get("/changes").json()["data"]["changes"]
@@ -181,9 +177,6 @@ def test_a_thousand_queued_messages_and_kill_9_lose_none_and_do_each_once(
         seven.wait_for_log("registered", peer="registry")
         with running(sender, settings) as two:
             two.wait_for_log("registered", peer="registry")
-            with two.client() as client:
-                eventually(lambda: client.get("/dependencies").status_code == 200)
-                eventually(lambda: "droplet-7" in client.get("/dependencies").text)
             seven.kill()
             traces = asyncio.run(_send_all(two, names))
             two.kill()
@@ -250,7 +243,6 @@ def test_requests_are_answered_while_a_target_hangs(mesh: LocalMesh, tmp_path: P
         droplet(mesh, 8, new_place("sqlite", tmp_path / "eight")) as _eight,
         two.client() as client,
     ):
-        eventually(lambda: all(f"droplet-{n}" in client.get("/dependencies").text for n in (7, 8)))
         seven.pause()
         try:
             hanging = client.post(

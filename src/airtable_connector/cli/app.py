@@ -73,16 +73,28 @@ def serve(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None
 
 @app.command()
 def demo(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None:
-    """Serve realistic sample data from a folder of its own, and print an address, a token and lines to try."""
+    """Serve realistic sample data in a mesh of its own, and print an address, a token and lines to try.
+
+    The mesh is a Registry and an Orchestrator on this machine; whatever mesh the settings name is left alone.
+    """
     with _nothing_collected():
         from airtable_connector import compose
+        from airtable_connector.cli.demo_mesh import demo_mesh, free_port
         from airtable_connector.cli.sample import sample_tables
         from airtable_connector.settings import Configuration
 
-    configuration = Configuration(Path.cwd(), command_line=_given(host, port, data_dir), defaults=DEMO_DEFAULTS)
-    settings = configuration.read()
-    _tell_not_used(settings.not_used)
-    raise typer.Exit(compose.demo(settings, configuration, sample_tables))
+    given = _given(host, port, data_dir)
+    asked = Configuration(Path.cwd(), command_line=given, defaults=DEMO_DEFAULTS).read()
+    folder = asked.store.data_dir.parent / "mesh"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with demo_mesh(folder) as joining:
+        here = str(asked.server.port or free_port())
+        given |= {"PORT": here, "DROPLET_URL": f"http://127.0.0.1:{here}", **joining}
+        configuration = Configuration(Path.cwd(), command_line=given, defaults=DEMO_DEFAULTS)
+        settings = configuration.read()
+        _tell_not_used(settings.not_used)
+        ended = compose.demo(settings, configuration, sample_tables)
+    raise typer.Exit(ended)
 
 
 class TokenReader(StrEnum):

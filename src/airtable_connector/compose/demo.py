@@ -55,5 +55,12 @@ Try:
     curl -s -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
          -d '{{"Sprint_ID":"SPRINT-9001","Name":"Try the connector","Status":"Active"}}' "{address}/sprints?upsert=true"
 
-Ctrl-C stops it.
+It is a member of a mesh on this machine, with a Registry at {settings.mesh.registry_url} and an Orchestrator at
+{settings.mesh.orchestrator_url}. See what it knows of them, and have it send the Orchestrator a message:
+
+    curl -s -H "Authorization: Bearer $TOKEN" {address}/dependencies
+    curl -s -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
+         -d '{{"target":"orchestrator","message_type":"query","payload":{{"query":"droplet_list"}}}}' {address}/send
+
+Ctrl-C stops it; it says goodbye to both.
 """

@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import uvloop
@@ -39,7 +38,6 @@ def serve(settings: Settings, configuration: Configuration) -> int:
 def demo(settings: Settings, configuration: Configuration, sample_tables: SampleTables) -> int:
     """Serve sample data and print how to ask for it; return the exit code."""
     clock = SystemClock()
-    settings = replace(settings, mesh=replace(settings.mesh, registry_url=None, orchestrator_url=None))
 
     async def prepare(rooms: Rooms) -> None:
         await load_sample(rooms.base.workspace, sample_tables(clock.now()), droplet=settings.droplet.id)

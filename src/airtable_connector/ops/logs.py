@@ -338,10 +338,13 @@ def _route_standard_logging(logs: Logs, level: int) -> None:
     before, level_before = root.handlers[:], root.level
     root.handlers[:] = [_StandardHandler(logs.events)]
     root.setLevel(level)
+    # it tells of each request with its whole address, at each beat of ours
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
 
     def restore() -> None:
         root.handlers[:] = before
         root.setLevel(level_before)
+        logging.getLogger("httpx2").setLevel(logging.NOTSET)
 
     logs.on_close(restore)
 

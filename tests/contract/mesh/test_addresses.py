@@ -22,8 +22,10 @@ class Source:
     name: str
     entries: list[PeerEntry] = field(default_factory=list)
     away: bool = False
+    asked: int = 0
 
     async def directory(self) -> Sequence[PeerEntry]:
+        self.asked += 1
         if self.away:
             raise PeerFailed("nobody listens at its address")
         return self.entries
@@ -99,3 +101,21 @@ async def test_a_droplet_that_the_registry_no_longer_lists_is_forgotten(database
     restarted = addresses(database, registry)
     await restarted.load()
     assert restarted.find("5") is None
+
+
+async def test_a_droplet_that_joined_just_now_is_looked_for_but_not_at_every_question(database: Database) -> None:
+    registry = Source("registry", [ALIEN])
+    clock = FakeClock()
+    known = Addresses(database, sources=[registry], fixed=(), clock=clock)
+    await known.refresh_once()
+    await clock.advance(timedelta(seconds=3))
+    registry.entries = [ALIEN, DASHBOARD]
+
+    assert await known.seek("5") is not None
+    asked = registry.asked
+    for _ in range(10):
+        assert await known.seek("nobody") is None
+    assert registry.asked == asked
+    await clock.advance(timedelta(seconds=3))
+    assert await known.seek("nobody") is None
+    assert registry.asked == asked + 1

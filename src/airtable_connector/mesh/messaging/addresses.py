@@ -1,5 +1,6 @@
 """Where droplets live: as the Registry says, else the Orchestrator, else as one of them said last."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,9 @@ MOST_PEERS: Final = 10_000
 
 EVERY: Final = timedelta(seconds=60)
 """How often the directories are read."""
+
+COOL_DOWN: Final = timedelta(seconds=2)
+"""The least time from one look to the next that an unknown droplet asks for."""
 
 SOON: Final = timedelta(seconds=5)
 """How soon they are read again while none of them answers."""
@@ -81,6 +85,8 @@ class Addresses:
         self._clock = clock
         self._listed: dict[str, tuple[Peer, ...]] = {}
         self._kept: tuple[Peer, ...] = ()
+        self._flight = asyncio.Lock()
+        self._looked_at = -COOL_DOWN.total_seconds()
         self._by_droplet: dict[int, Peer] = {}
         self._by_name: dict[str, Peer] = {}
         self._index()
@@ -103,6 +109,17 @@ class Addresses:
         droplet = parse_droplet_id(target)
         return None if droplet is None else self._by_droplet.get(droplet)
 
+    async def seek(self, target: str) -> Peer | None:
+        """Find a droplet; for one that is not known the directories are read once more, at most every `COOL_DOWN`."""
+        return self.find(target) or await self.seek_anew(target)
+
+    async def seek_anew(self, target: str) -> Peer | None:
+        """Find a droplet that may have moved: the directories are read first, at most every `COOL_DOWN`."""
+        async with self._flight:
+            if self._sources and self._clock.monotonic() - self._looked_at >= COOL_DOWN.total_seconds():
+                await self._read_directories()
+        return self.find(target)
+
     async def load(self) -> None:
         """Read what was known before the start."""
         async with self._database.reading() as reader:
@@ -111,6 +128,12 @@ class Addresses:
 
     async def refresh_once(self) -> timedelta:
         """Read the directories; one that does not answer leaves what it said before."""
+        async with self._flight:
+            answered = await self._read_directories()
+        return EVERY if answered or not self._sources else SOON
+
+    async def _read_directories(self) -> int:
+        self._looked_at = self._clock.monotonic()
         answered = 0
         for source in self._sources:
             try:
@@ -121,7 +144,7 @@ class Addresses:
             self._listed[source.name] = tuple(_readable(entries, source.name))
         if answered:
             await self._keep()
-        return EVERY if answered or not self._sources else SOON
+        return answered
 
     async def _keep(self) -> None:
         """Remember what is listed now; droplets that a silent source knew stay."""

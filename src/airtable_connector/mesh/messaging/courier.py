@@ -149,7 +149,8 @@ class Courier:
 
     async def _try(self, letter: Letter) -> Settled:
         started, ticks = self._clock.now(), self._clock.monotonic()
-        peer = self._addresses.find(letter.target)
+        seek = self._addresses.seek_anew if letter.attempts else self._addresses.seek
+        peer = await seek(letter.target)
         outcome = _Outcome(None, "no directory knows its address") if peer is None else await self._send(letter, peer)
         took = timedelta(seconds=self._clock.monotonic() - ticks)
         if peer is not None:

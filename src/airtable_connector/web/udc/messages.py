@@ -21,6 +21,7 @@ from airtable_connector.mesh import (
     LetterState,
     MalformedMessage,
     Outbox,
+    Peer,
     Priority,
     TargetUnknown,
     is_uuid,
@@ -40,6 +41,9 @@ USUAL_WAIT: Final = timedelta(seconds=1)
 
 LONGEST_WAIT: Final = 30
 """Seconds that a caller may have it wait (``Prefer: wait=``, RFC 7240)."""
+
+LONGEST_LOOK: Final = timedelta(seconds=2)
+"""How long the directories are asked for a target that is not known."""
 
 MOST_REPLIES: Final = 100
 """Messages shown as replies to one of ours."""
@@ -96,7 +100,7 @@ class LetterEndpoints:
         Orchestrator, these members as query parameters and the whole body as payload. A repeated trace_id is the same
         message. ``sent`` is true when the target has it.
         """
-        letter = self._letter(call, read_json(await call.body()))
+        letter = await self._letter(call, read_json(await call.body()))
         stored = await self._outbox.add(letter)
         wait = _preferred_wait(call.header("prefer"))
         if stored.state is LetterState.QUEUED and stored.attempts == 0 and wait:
@@ -163,10 +167,10 @@ class LetterEndpoints:
         now, _ = await self._outbox.get(letter.trace_id)
         return now
 
-    def _letter(self, call: Call, body: JsonValue) -> Letter:
+    async def _letter(self, call: Call, body: JsonValue) -> Letter:
         said = _from_query(call, body) if call.query_string else _from_body(body)
         target = _target(said)
-        peer = self._addresses.find(target)
+        peer = await self._seek(target)
         if peer is None and self._addresses.complete:
             raise TargetUnknown(target)
         droplet = parse_droplet_id(target) if peer is None else peer.droplet
@@ -185,6 +189,12 @@ class LetterEndpoints:
             cause=call.trace_id,
             created_at=self._clock.now(),
         )
+
+    async def _seek(self, target: str) -> Peer | None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_LOOK.total_seconds()):
+                return await self._addresses.seek(target)
+        return None
 
     def _question(self, call: Call) -> tuple[LetterQuestion, str | None]:
         state: LetterState | None = None
