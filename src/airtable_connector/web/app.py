@@ -49,13 +49,13 @@ def build_app(
     problems = Problems(clock=clock, realm=settings.realm)
     hot: dict[str, Methods] = {
         "/health": {"GET": health.read},
+        "/dependencies": {"GET": peers.dependencies},
+        "/register": {"GET": peers.registration, "POST": peers.registration},
         **domain.hot,
     }
     document = _Document(metrics)
     cold: Mapping[str, Methods] = {
         **domain.cold,
-        "/dependencies": {"GET": peers.dependencies},
-        "/register": {"GET": peers.registration, "POST": peers.registration},
         "/": {"GET": document.index},
         "/metrics": {"GET": document.metrics},
         "/openapi.json": {"GET": document.openapi},
