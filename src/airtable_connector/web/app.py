@@ -76,6 +76,8 @@ def build_app(
         "/send": {"POST": letters.send},
         "/messages": {"GET": letters.list},
         "/messages/{id}": {"GET": letters.read, "DELETE": letters.cancel},
+        "/dependencies": {"GET": peers.dependencies},
+        "/register": {"GET": peers.registration, "POST": peers.registration},
         **domain.hot,
     }
     document = _Document(metrics)
@@ -83,8 +85,6 @@ def build_app(
         **domain.cold,
         "/messages/{id}/retry": {"POST": letters.retry},
         **own_routes(about, control),
-        "/dependencies": {"GET": peers.dependencies},
-        "/register": {"GET": peers.registration, "POST": peers.registration},
         "/": {"GET": document.index},
         "/metrics": {"GET": document.metrics},
         "/openapi.json": {"GET": document.openapi},

@@ -275,7 +275,8 @@ async def test_a_token_is_renewed_well_before_it_ends(house: House, peer: Peer) 
 
 async def test_a_round_comes_early_when_the_token_wants_it(house: House, peer: Peer) -> None:
     peer.set(TOKEN, (200, issued("short", lifetime=3)))
-    assert await house.registry(peer.url).beat_once() == timedelta(seconds=2.4)
+    # of three seconds one may have been over, because moments in tokens are whole seconds
+    assert await house.registry(peer.url).beat_once() == timedelta(seconds=1.6)
 
 
 async def test_while_a_token_is_good_failing_to_renew_it_stops_no_beat(house: House, peer: Peer) -> None:

@@ -13,12 +13,14 @@ _LONGEST: Final = timedelta(days=366)
 def lifetime_of(token: str, *, received: datetime) -> timedelta | None:
     """Return how long a token just received is good, at most a year; None when it does not say.
 
-    Its ``exp`` is counted from its own ``iat``, so that a clock here that goes wrong does not make a fresh token old.
+    Its ``exp`` is counted from its own ``iat``, so that a clock here that goes wrong does not make a fresh token old;
+    both are whole seconds, so up to a second of it may have been over when it was issued.
     """
     claims = _claims(token)
-    ends, begins = claims.get("exp"), claims.get("iat", received.timestamp())
-    if not _is_moment(ends) or not _is_moment(begins):
+    ends, issued = claims.get("exp"), claims.get("iat")
+    if not _is_moment(ends):
         return None
+    begins = issued + 1 if _is_moment(issued) else received.timestamp()
     return timedelta(seconds=min(ends - begins, _LONGEST.total_seconds()))
 
 
