@@ -84,7 +84,7 @@ def own_paths() -> dict[str, Schema]:
                 "Service",
                 "readVersion",
                 "Read which program this is",
-                {"200": answer("What is not known is null.", "Version", _VERSION)},
+                {"200": answer("What is not known is `unknown`.", "Version", _VERSION)},
                 description="`source` tells who says so: `build` (an image or an installation), `checkout` (git; the"
                 " date is the commit's), or `unknown`.",
             )
@@ -154,7 +154,6 @@ def _shutdown() -> dict[str, Schema]:
 
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _TEXT: Final[Schema] = {"type": "string"}
-_KNOWN: Final = nullable(_TEXT)
 _SOURCE: Final[Schema] = {"enum": ["build", "checkout", "unknown"]}
 _PLAN: Final[dict[str, Schema]] = {
     "reason": _TEXT,
@@ -196,17 +195,17 @@ OWN_SCHEMAS: Final[dict[str, Schema]] = {
             "features": list_of(_TEXT),
             "dependencies": {**list_of(_TEXT), "description": "Droplets that this one is set up to need."},
             "udc_version": {"const": "1.0"},
-            "metadata": closed({"build_date": _KNOWN, "commit_hash": _KNOWN, "source": _SOURCE, "environment": _TEXT}),
+            "metadata": closed({"build_date": _TEXT, "commit_hash": _TEXT, "source": _SOURCE, "environment": _TEXT}),
             "timestamp": ref("Moment"),
         }
     ),
     "Version": closed(
         {
             "version": _TEXT,
-            "build_date": _KNOWN,
-            "commit_hash": _KNOWN,
+            "build_date": _TEXT,
+            "commit_hash": _TEXT,
             "environment": {"enum": ["development", "production"]},
-            "deployed_by": _KNOWN,
+            "deployed_by": _TEXT,
             "source": _SOURCE,
             "modified": {
                 **nullable({"type": "boolean"}),

@@ -26,6 +26,10 @@ FEATURES: Final[Mapping[str, str]] = {
 """What a droplet can do that answers at a path. A path that is not answered is a feature that is not there."""
 
 
+UNKNOWN: Final = "unknown"
+"""What is said of a build where the build does not say it."""
+
+
 class AboutEndpoints:
     """HTTP endpoints that only tell."""
 
@@ -70,15 +74,15 @@ class AboutEndpoints:
         return self._answer(await self.capability_facts())
 
     async def version(self, _call: Call) -> Answer:
-        """Answer ``GET /version``; what is not known is null."""
+        """Answer ``GET /version``; what is not known is said to be ``unknown``, because UDC wants a text."""
         build = self._build
         return self._answer(
             {
                 "version": __version__,
-                "build_date": build.built_at,
-                "commit_hash": build.commit,
+                "build_date": build.built_at or UNKNOWN,
+                "commit_hash": build.commit or UNKNOWN,
                 "environment": self._environment,
-                "deployed_by": build.deployed_by,
+                "deployed_by": build.deployed_by or UNKNOWN,
                 "source": build.source,
                 "modified": build.modified,
             }
@@ -97,8 +101,8 @@ class AboutEndpoints:
             "dependencies": self._dependencies,
             "udc_version": UDC_VERSION,
             "metadata": {
-                "build_date": build.built_at,
-                "commit_hash": build.commit,
+                "build_date": build.built_at or UNKNOWN,
+                "commit_hash": build.commit or UNKNOWN,
                 "source": build.source,
                 "environment": self._environment,
             },

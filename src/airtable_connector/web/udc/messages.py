@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, cast
 
@@ -169,18 +170,10 @@ class LetterEndpoints:
 
     async def _letter(self, call: Call, body: JsonValue) -> Letter:
         said = _from_query(call, body) if call.query_string else _from_body(body)
-        target = _target(said)
-        peer = await self._seek(target)
-        if peer is None and self._addresses.complete:
-            raise TargetUnknown(target)
-        droplet = parse_droplet_id(target) if peer is None else peer.droplet
-        trace_id = said.get("trace_id")
-        if trace_id is not None and not is_uuid(trace_id):
-            raise MalformedMessage("trace_id", "is no UUID", expected="a UUID, or none to be given one")
-        return Letter(
-            trace_id=self._ids.trace() if trace_id is None else str(trace_id).lower(),
-            target=target,
-            queue=queue_of(target, droplet),
+        letter = Letter(
+            trace_id=_trace_id(said) or self._ids.trace(),
+            target=_target(said),
+            queue="",
             type=read_type(said.get("message_type")),
             payload=_payload(said.get("payload")),
             priority=_priority(said.get("priority", "normal")),
@@ -189,6 +182,11 @@ class LetterEndpoints:
             cause=call.trace_id,
             created_at=self._clock.now(),
         )
+        peer = await self._seek(letter.target)
+        if peer is None and self._addresses.complete:
+            raise TargetUnknown(letter.target)
+        droplet = parse_droplet_id(letter.target) if peer is None else peer.droplet
+        return replace(letter, queue=queue_of(letter.target, droplet))
 
     async def _seek(self, target: str) -> Peer | None:
         with contextlib.suppress(TimeoutError):
@@ -238,6 +236,13 @@ def _from_query(call: Call, body: JsonValue) -> Mapping[str, JsonValue]:
             raise MalformedMessage(name[:80], "is no parameter here", expected=", ".join(_QUERY_MEMBERS))
         said[name.removesuffix("_droplet_id")] = value
     return said
+
+
+def _trace_id(said: Mapping[str, JsonValue]) -> str | None:
+    given = said.get("trace_id")
+    if given is not None and not is_uuid(given):
+        raise MalformedMessage("trace_id", "is no UUID", expected="a UUID, or none to be given one")
+    return None if given is None else str(given).lower()
 
 
 def _target(said: Mapping[str, JsonValue]) -> str:
