@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import httpx2
 import pytest
 from tests.acceptance.conftest import STORES, new_place
 from tests.localmesh_process import LocalMesh, running_mesh
-from tests.service import Place, Service, eventually, free_port, running
+from tests.service import Place, Service, changes, eventually, free_port, running
 
 from airtable_connector.records import Verified
 
@@ -255,3 +256,68 @@ def test_requests_are_answered_while_a_target_hangs(mesh: LocalMesh, tmp_path: P
         finally:
             seven.resume()
         eventually(lambda: outcome(client, hanging["trace_id"])["status"] == "delivered", within=60)
+
+
+@contextmanager
+def losing_answers(behind: int, *, first: int) -> Iterator[int]:
+    """Pass connections on to a port, and cut the first ones off when their answer comes: the work is done by then."""
+    left = [first]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", behind)
+
+        async def forward() -> None:
+            while data := await reader.read(65_536):
+                server_writer.write(data)
+
+        forwarding = asyncio.ensure_future(forward())
+        try:
+            while data := await server_reader.read(65_536):
+                if left[0] > 0:
+                    left[0] -= 1
+                    break
+                writer.write(data)
+        finally:
+            forwarding.cancel()
+            writer.close()
+            server_writer.close()
+
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        server.close()
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                loop.run_until_complete(task)
+        loop.close()
+
+
+def test_a_message_whose_answer_is_lost_is_sent_again_and_done_once(mesh: LocalMesh, tmp_path: Path) -> None:
+    port = free_port()
+    with (
+        losing_answers(port, first=2) as proxy,
+        running(
+            new_place("sqlite", tmp_path / "seven"),
+            {**member(mesh, 7, port), "DROPLET_URL": f"http://127.0.0.1:{proxy}"},
+        ) as seven,
+        droplet(mesh, 2, new_place("sqlite", tmp_path / "two")) as two,
+        two.client() as client,
+        seven.client() as other,
+    ):
+        seven.wait_for_log("registered", peer="registry")
+        sent = client.post(
+            "/send", json={"target": "7", "message_type": "command", "payload": creating("LOST"), "retry_count": 10}
+        ).json()
+        eventually(lambda: outcome(client, sent["trace_id"])["status"] == "delivered", within=60)
+
+        tries = outcome(client, sent["trace_id"])["tries"]
+        assert [attempt["http_status"] for attempt in tries[-3:]] == [None, None, 200]
+        made = [change for change in changes(other) if change["trace_id"] == sent["trace_id"]]
+        assert [change["action"] for change in made] == ["create"]

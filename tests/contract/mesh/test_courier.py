@@ -232,6 +232,19 @@ async def test_a_stopped_courier_begins_nothing_and_loses_nothing(house: House) 
     assert [letter.state for letter in await house.outbox.page(LetterQuestion())] == [LetterState.QUEUED]
 
 
+@pytest.mark.parametrize("hours", [-5, 5])
+async def test_a_clock_that_is_set_neither_holds_messages_up_nor_loses_them(house: House, hours: int) -> None:
+    answers = iter([Response("", 503), RECEIVED])
+    house.peers.answers["5"] = lambda: next(answers)
+    await house.add(a_letter())
+    await house.until(1, LetterState.QUEUED)
+    set_at = house.clock.monotonic()
+    house.clock.step(timedelta(hours=hours))
+    await house.until(1, LetterState.DELIVERED, attempts=2)
+
+    assert house.clock.monotonic() - set_at < 60
+
+
 def test_waits_grow_to_an_hour_and_half_of_each_is_chance() -> None:
     longest = [wait_before(attempt, 1.0).total_seconds() for attempt in range(1, 12)]
     shortest = [wait_before(attempt, 0.0).total_seconds() for attempt in range(1, 12)]

@@ -25,6 +25,9 @@ MOST_QUEUES: Final = 200
 LOOK_AGAIN: Final = timedelta(seconds=1)
 """How often letters of other processes, whose sender is gone, are looked for."""
 
+CLOCK_STEP: Final = timedelta(seconds=2)
+"""A wall clock that goes back by more was set, not slewed."""
+
 FIRST_WAIT: Final = timedelta(seconds=2)
 LONGEST_WAIT: Final = timedelta(hours=1)
 
@@ -106,6 +109,7 @@ class Courier:
         self._under_way: dict[str, Settled] = {}
         self._queues: set[str] = set()
         self._stopped = False
+        self._ahead = clock.now() - timedelta(seconds=clock.monotonic())
 
     def stop(self) -> None:
         """Begin no further attempt; what waits stays in the outbox."""
@@ -115,6 +119,8 @@ class Courier:
         """Begin to work off every queue that is due and not being worked off."""
         if self._stopped:
             return LOOK_AGAIN
+        if self._clock_was_set_back():
+            await self._outbox.make_due()
         for queue in await self._outbox.due_queues():
             if len(self._queues) >= MOST_QUEUES:
                 break
@@ -125,6 +131,12 @@ class Courier:
         if due is None:
             return LOOK_AGAIN
         return min(LOOK_AGAIN, max(due - self._clock.now(), timedelta(milliseconds=20)))
+
+    def _clock_was_set_back(self) -> bool:
+        """Tell whether the wall clock went back since the last look, compared with the one that never does."""
+        ahead = self._clock.now() - timedelta(seconds=self._clock.monotonic())
+        before, self._ahead = self._ahead, ahead
+        return ahead < before - CLOCK_STEP
 
     async def forget_once(self) -> timedelta:
         """Forget letters that ended long ago."""

@@ -60,13 +60,16 @@ _QUEUE_AGAIN = (
 )
 _CANCEL = "update outbox set state = 'cancelled', ended_at = :at where trace_id = :trace_id and state = 'queued'"
 _CLAIM = (
-    "update outbox_queues set owner = :owner, until = :until where queue = :queue and (owner = :owner or until < :now)"
+    "update outbox_queues set owner = :owner, until = :until where queue = :queue"
+    " and (owner = :owner or until < :now or until > :latest)"
 )
 _DUE_QUEUES = (
-    "select queue from outbox_queues where due_at <= :now and (owner = :owner or until < :now)"
+    "select queue from outbox_queues where due_at <= :now and (owner = :owner or until < :now or until > :latest)"
     " order by due_at limit 500"
 )
 _NEXT_DUE = "select min(due_at) from outbox_queues"
+_WAIT_NO_LONGER = "update outbox set due_at = :at where state = 'queued' and due_at > :at"
+_QUEUES_WAIT_NO_LONGER = "update outbox_queues set due_at = :at where due_at > :at"
 _REST_QUEUE = "update outbox_queues set due_at = :due_at, owner = '', until = '' where queue = :queue"
 _END_QUEUE = "delete from outbox_queues where queue = :queue"
 _FORGET_ATTEMPTS = (
@@ -281,8 +284,16 @@ class Outbox:
     async def due_queues(self) -> Sequence[str]:
         """Return queues whose first letter is due and which no other process has."""
         async with self._database.reading() as reader:
-            rows = await reader.all(_DUE_QUEUES, now=iso(self._clock.now()), owner=self._owner)
+            now = self._clock.now()
+            rows = await reader.all(_DUE_QUEUES, now=iso(now), latest=iso(now + self._lease), owner=self._owner)
         return [row[0] for row in rows]
+
+    async def make_due(self) -> None:
+        """Let everything that waits be tried now: what was planned by a clock that was set back is planned no more."""
+        at = iso(self._clock.now())
+        async with self._database.transaction() as tx:
+            await tx.run(_WAIT_NO_LONGER, at=at)
+            await tx.run(_QUEUES_WAIT_NO_LONGER, at=at)
 
     async def next_due(self) -> datetime | None:
         """Return when the next queue is due; None when none waits."""
@@ -299,7 +310,14 @@ class Outbox:
         async with self._database.transaction() as tx:
             if settled is not None:
                 await _settle(tx, settled)
-            mine = await tx.run(_CLAIM, queue=queue, owner=self._owner, until=iso(now + self._lease), now=iso(now))
+            mine = await tx.run(
+                _CLAIM,
+                queue=queue,
+                owner=self._owner,
+                until=iso(now + self._lease),
+                latest=iso(now + self._lease),
+                now=iso(now),
+            )
             row = await tx.one(_FIRST, queue=queue) if mine else None
             first = None if row is None else _letter(row)
             if mine and first is None:
