@@ -1,7 +1,9 @@
 """For each endpoint a wrong request: a clear answer, and nothing changed."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx2
 import pytest
@@ -83,6 +85,22 @@ def _table(collection: str, known: bytes, number: str) -> list[Wrong]:
     return rows
 
 
+def _message(**changes: Any) -> bytes:
+    usual = {
+        "trace_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+        "source": "5",
+        "target": "2",
+        "message_type": "event",
+        "payload": {},
+        "timestamp": "2026-01-31T12:00:00Z",
+    }
+    return json.dumps({**usual, **changes}).encode()
+
+
+def _letter(**changes: Any) -> bytes:
+    return json.dumps({"target": "5", "message_type": "event", "payload": {}, **changes}).encode()
+
+
 WRONG = [
     *_table("/sprints", b"Sprint_ID", "Time_Spent_hr"),
     *_table("/cells", b"Cell_ID", "Cost_per_hr"),
@@ -126,6 +144,37 @@ WRONG = [
     Wrong("POST", "/proof-webhook", 422, "invalid-body", "body", "", b"1", JSON),
     Wrong("POST", "/heartbeat-webhook", 422, "invalid-member", "cell_id", "", b'{"cell_id": " "}', JSON),
     Wrong("POST", "/heartbeat-webhook", 422, "invalid-cell", "CPU_Usage", "", b'{"cell_id":"a","cpu":"hot"}', JSON),
+    Wrong("POST", "/message", 422, "malformed-message", "payload", "", b"{}", JSON),
+    Wrong("POST", "/message", 422, "malformed-message", "body", "", b"[]", JSON),
+    Wrong("POST", "/message", 422, "malformed-message", "trace_id", "", _message(trace_id="reg-1"), JSON),
+    Wrong("POST", "/message", 422, "malformed-message", "message_type", "", _message(message_type="heartbeat"), JSON),
+    Wrong("POST", "/message", 422, "malformed-message", "timestamp", "", _message(timestamp="soon"), JSON),
+    Wrong("POST", "/message", 422, "not-our-message", "target", "", _message(target="3"), JSON),
+    Wrong("POST", "/message", 403, "foreign-source", "source", "", _message(source="6"), JSON),
+    Wrong("POST", "/message", 401, "untrusted-signature", "signature", "", _message(signature="truthy"), JSON),
+    Wrong("POST", "/message", 415, "not-json", "Content-Type", "", b"{}"),
+    Wrong("POST", "/send", 422, "malformed-message", "target", "", b"{}", JSON),
+    Wrong("POST", "/send", 422, "malformed-message", "body", "", b"7", JSON),
+    Wrong("POST", "/send", 422, "malformed-message", "message_type", "", _letter(message_type="hi"), JSON),
+    Wrong("POST", "/send", 422, "malformed-message", "priority", "", _letter(priority="urgent"), JSON),
+    Wrong("POST", "/send", 422, "malformed-message", "retry_count", "", _letter(retry_count=11), JSON),
+    Wrong("POST", "/send", 422, "malformed-message", "payload", "", _letter(payload=[1]), JSON),
+    Wrong("POST", "/send", 422, "malformed-message", "reties", "", _letter(reties=1), JSON),
+    Wrong("POST", "/send", 422, "malformed-message", "trget", "?trget=5", b"{}", JSON),
+    Wrong("GET", "/messages", 422, "malformed-message", "state", "?state=lost"),
+    Wrong("GET", "/messages", 422, "malformed-message", "limit", "?limit=0"),
+    Wrong("GET", "/messages", 422, "malformed-message", "stat", "?stat=queued"),
+    Wrong("GET", "/messages/{id}", 404, "message-not-found", None, path="/messages/nothing"),
+    Wrong("DELETE", "/messages/{id}", 404, "message-not-found", None, path="/messages/nothing"),
+    Wrong("POST", "/messages/{id}/retry", 404, "message-not-found", None, path="/messages/nothing/retry"),
+    Wrong("POST", "/messages/{id}/retry", 422, "malformed-message", "body", "", b"[]", JSON, "/messages/x/retry"),
+    Wrong("POST", "/shutdown", 403, "missing-permission", None, "", b"{}", JSON),
+    Wrong("DELETE", "/shutdown", 403, "missing-permission", None),
+    Wrong("POST", "/emergency-stop", 403, "missing-permission", None),
+    Wrong("POST", "/reload-config", 403, "missing-permission", None, "", b"{}", JSON),
+    Wrong("DELETE", "/state", 405, "method-not-allowed", None),
+    Wrong("DELETE", "/capabilities", 405, "method-not-allowed", None),
+    Wrong("DELETE", "/version", 405, "method-not-allowed", None),
     Wrong("POST", "/health", 405, "method-not-allowed", None, "", b"{}", JSON),
     Wrong("DELETE", "/register", 405, "method-not-allowed", None),
     Wrong("DELETE", "/dependencies", 405, "method-not-allowed", None),
@@ -136,7 +185,18 @@ WRONG = [
     Wrong("GET", "/nowhere", 404, "route-unknown", None),
 ]
 
-METHODLESS = {"/", "/health", "/register", "/dependencies", "/metrics", "/openapi.json", "/docs"}
+METHODLESS = {
+    "/",
+    "/health",
+    "/register",
+    "/dependencies",
+    "/state",
+    "/capabilities",
+    "/version",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+}
 """Paths where nothing but the method can be wrong."""
 
 
@@ -174,7 +234,8 @@ def test_a_wrong_request_is_answered_clearly_and_changes_nothing(
 
 
 def _code(status: int) -> str:
-    return {404: "NOT_FOUND", 409: "CONFLICT", 412: "CONFLICT"}.get(status, "INVALID_REQUEST")
+    codes = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 409: "CONFLICT", 412: "CONFLICT"}
+    return codes.get(status, "INVALID_REQUEST")
 
 
 def test_every_documented_endpoint_has_a_wrong_request_here(client: httpx2.Client) -> None:

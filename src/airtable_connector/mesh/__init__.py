@@ -32,6 +32,7 @@ from airtable_connector.mesh.errors import (
     TargetUnknown,
     TokenNotYetValid,
     TraceReused,
+    UntrustedSignature,
     UntrustedToken,
     UnusableKey,
 )
@@ -208,6 +209,7 @@ __all__ = [
     "TrustedKey",
     "TrustedNetwork",
     "TrustedNetworks",
+    "UntrustedSignature",
     "UntrustedToken",
     "UnusableKey",
     "Wish",

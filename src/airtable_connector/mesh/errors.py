@@ -260,6 +260,19 @@ class ForeignSource(Forbidden):
         )
 
 
+class UntrustedSignature(Unauthenticated):
+    """A message's signature is no token that we believe."""
+
+    code = "untrusted-signature"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the signature is not to be believed: {why}",
+            field="signature",
+            hint="sign with a token of yours that is valid now, or leave the signature out",
+        )
+
+
 class ForeignSignature(Forbidden):
     """A message is signed by another droplet than the one who sends it."""
 

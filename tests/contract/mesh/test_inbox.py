@@ -25,6 +25,7 @@ from airtable_connector.mesh import (
     OurNames,
     Sender,
     TraceReused,
+    UntrustedSignature,
     UntrustedToken,
     Wish,
 )
@@ -323,7 +324,7 @@ async def test_every_way_of_naming_us_and_oneself_is_taken(house: House, target:
         ({"target": "Dashboard"}, NotOurMessage),
         ({"source": 6}, ForeignSource),
         ({"signature": "signed by 6"}, ForeignSignature),
-        ({"signature": "truthy"}, UntrustedToken),
+        ({"signature": "truthy"}, UntrustedSignature),
         ({"signature": 1}, MalformedMessage),
         ({"trace_id": "reg-1"}, MalformedMessage),
         ({"trace_id": ...}, MalformedMessage),

@@ -15,6 +15,7 @@ from airtable_connector.compose.task_handlers import MOST_EXPORTS, NothingToSync
 from airtable_connector.mesh import TaskHandler
 from airtable_connector.ops import DailyDigest, DigestSettings
 from airtable_connector.records import CELLS, DAILY_DIGEST, SPRINTS, Create, UnknownTable
+from airtable_connector.web.domain import DomainMessages
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +32,14 @@ def handlers(base, tmp_path: Path) -> Mapping[str, TaskHandler]:
         observer=base.observer,
         settings=DigestSettings(2, time(6), ZoneInfo("UTC")),
     )
-    return task_handlers(digest=digest, database=base.database, exports=tmp_path / "exports", droplet=2)
+    words = DomainMessages(base.workspace, collections={"sprints": SPRINTS.name}, digest=digest, facts={})
+    return task_handlers(digest=digest, database=base.database, words=words, exports=tmp_path / "exports", droplet=2)
+
+
+async def test_a_query_is_answered_as_a_message_would_be(base, handlers) -> None:
+    await base.write(Create(SPRINTS, {"Sprint_ID": "a"}))
+    answer = await handlers["query"]({**TASK, "query": "sprints"})
+    assert "Sprint_ID" in json.dumps(answer)
 
 
 async def test_a_digest_is_written_for_the_day_that_is_asked_for_and_today_without_one(base, handlers) -> None:

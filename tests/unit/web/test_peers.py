@@ -6,7 +6,7 @@ import orjson
 import pytest
 from tests.fakes import FakeClock, SpyObserver
 
-from airtable_connector.mesh import Contacts
+from airtable_connector.mesh import Contacts, Peer
 from airtable_connector.web.udc import PeerEndpoints, Required
 
 pytestmark = pytest.mark.anyio
@@ -16,6 +16,13 @@ pytestmark = pytest.mark.anyio
 class Membership:
     name: str
     registered_at: datetime | None = None
+
+
+@dataclass
+class Directories:
+    """What `PeerEndpoints` looks at in `Addresses`."""
+
+    known: tuple[Peer, ...] = ()
 
 
 class Mesh:
@@ -29,7 +36,10 @@ class Mesh:
             Required(18, "Registry", "https://drop18.example", self.registry),
             Required(10, "Orchestrator", "https://drop10.example", self.orchestrator),
         ]
-        self.endpoints = PeerEndpoints(self.contacts, required, droplet=2, name="Connector", clock=self.clock)
+        self.addresses = Directories()
+        self.endpoints = PeerEndpoints(
+            self.contacts, required, self.addresses, droplet=2, name="Connector", clock=self.clock
+        )
 
     async def dependencies(self) -> dict[str, Any]:
         return orjson.loads((await self.endpoints.dependencies(None)).body)
@@ -75,13 +85,18 @@ async def test_a_peer_that_was_lost_is_disconnected_and_not_missing() -> None:
 
 async def test_other_droplets_are_optional_and_no_peer_is_told_of_twice() -> None:
     mesh = Mesh()
-    mesh.contacts.heard("droplet-5")
-    mesh.contacts.failed("dashboard", "no")
-    mesh.contacts.heard("droplet-18")
+    mesh.addresses.known = tuple(
+        Peer(number, (f"{number}", name), f"https://drop{number}.example", "registry")
+        for number, name in ((2, "Connector"), (4, "Clouds"), (5, "Dashboard"), (18, "Registry"))
+    )
+    for name in ("droplet-5", "droplet-18"):
+        mesh.contacts.heard(name)
+    mesh.contacts.failed("chat", "no")
     told = await mesh.dependencies()
-    assert [(each["id"], each["name"], each["status"]) for each in told["optional"]] == [
-        (5, "droplet-5", "available"),
-        (None, "dashboard", "unavailable"),
+    assert [(each["id"], each["name"], each["status"], each["endpoint"]) for each in told["optional"]] == [
+        (4, "Clouds", "available", "https://drop4.example"),
+        (5, "Dashboard", "available", "https://drop5.example"),
+        (None, "chat", "unavailable", None),
     ]
 
 

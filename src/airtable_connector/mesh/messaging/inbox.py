@@ -15,7 +15,7 @@ from typing import Final, Protocol, TypeAlias
 import orjson
 
 from airtable_connector.kernel.clock import Clock, iso
-from airtable_connector.kernel.errors import ConnectorError, LimitReached, Unavailable
+from airtable_connector.kernel.errors import ConnectorError, LimitReached, Unauthenticated, Unavailable
 from airtable_connector.kernel.jsonvalues import JsonValue
 from airtable_connector.mesh.contacts import Contacts
 from airtable_connector.mesh.errors import (
@@ -24,6 +24,7 @@ from airtable_connector.mesh.errors import (
     ForeignSource,
     NotOurMessage,
     TraceReused,
+    UntrustedSignature,
 )
 from airtable_connector.mesh.messaging.model import REPLIES, Message, OurNames, read_message
 from airtable_connector.mesh.tokens.identity import parse_droplet_id
@@ -143,7 +144,7 @@ class Inbox:
         What a message asks for may be refused; that is an answer with result ``error``, not an exception here.
 
         Raises:
-            MalformedMessage, NotOurMessage, ForeignSource, ForeignSignature, Unauthenticated: it is no message for
+            MalformedMessage, NotOurMessage, ForeignSource, ForeignSignature, UntrustedSignature: it is no message for
                 us from this caller; nothing was noted.
             TraceReused: the trace_id was another message's.
             Unavailable, LimitReached: it was not taken, or that is not known; send it again with the same trace_id.
@@ -166,9 +167,15 @@ class Inbox:
         if named is not None and named != caller.droplet:
             raise ForeignSource(message.source, caller.droplet)
         if message.signature is not None:
-            signer = self._verify(message.signature, at=self._clock.now())
+            signer = self._signer(message.signature)
             if signer.droplet != caller.droplet:
                 raise ForeignSignature(signer.droplet, caller.droplet)
+
+    def _signer(self, signature: str) -> Sender:
+        try:
+            return self._verify(signature, at=self._clock.now())
+        except Unauthenticated as refusal:
+            raise UntrustedSignature(refusal.message) from refusal
 
     async def _answer(self, message: Message, caller: Sender) -> bytes:
         try:
