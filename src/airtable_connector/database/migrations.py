@@ -125,7 +125,6 @@ MIGRATIONS: tuple[Migration, ...] = (
             "create table peers (name text primary key, droplet integer, names text not null, endpoint text not null,"
             " listed_by text not null, listed_at text not null) strict",
             "create index events_by_cause on events (cause)",
-            "create index events_by_actor on events (actor, seq)",
         ),
         postgres=(
             "create table outbox (seq bigint generated always as identity primary key, trace_id text not null unique,"
@@ -142,7 +141,6 @@ MIGRATIONS: tuple[Migration, ...] = (
             "create table peers (name text primary key, droplet bigint, names text not null, endpoint text not null,"
             " listed_by text not null, listed_at text not null)",
             "create index events_by_cause on events (cause)",
-            "create index events_by_actor on events (actor, seq)",
         ),
     ),
 )

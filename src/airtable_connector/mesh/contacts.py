@@ -6,7 +6,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from airtable_connector.kernel.clock import Clock
+from airtable_connector.kernel.jsonvalues import JsonValue
 from airtable_connector.kernel.observer import Fact, Observer
+
+LONGEST_TOLD: Final = 2_000
+"""Characters of a payload that is remembered."""
 
 MOST_PEERS: Final = 10_000
 """Peers that are remembered; of further ones nothing is kept."""
@@ -29,17 +33,27 @@ class PeerBack(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """The last event or status that a peer told us; a long one's payload is left to the event log."""
+
+    type: str
+    at: datetime
+    payload: Mapping[str, JsonValue] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Contact:
     """What is known of one peer.
 
     ``heard_at`` is the moment of its last good answer or message, ``took`` how long that answer took.
-    ``failing_since`` and ``reason`` are set while the last attempt failed.
+    ``failing_since`` and ``reason`` are set while the last attempt failed. ``told`` is since our start.
     """
 
     heard_at: datetime | None = None
     took: timedelta | None = None
     failing_since: datetime | None = None
     reason: str | None = None
+    told: Told | None = None
 
     @property
     def connected(self) -> bool:
@@ -70,7 +84,12 @@ class Contacts:
         if not before.connected:
             away = None if before.heard_at is None else now - before.heard_at
             self._observer.saw(PeerBack(peer, away))
-        self._keep(peer, Contact(now, before.took if took is None else took))
+        self._keep(peer, Contact(now, before.took if took is None else took, told=before.told))
+
+    def told(self, peer: str, message_type: str, payload: Mapping[str, JsonValue]) -> None:
+        """Note what a peer told of itself."""
+        kept = payload if len(repr(payload)) <= LONGEST_TOLD else None
+        self._keep(peer, replace(self.of(peer), told=Told(message_type, self._clock.now(), kept)))
 
     def failed(self, peer: str, reason: str) -> None:
         """Note an attempt that failed."""

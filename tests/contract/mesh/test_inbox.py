@@ -263,7 +263,10 @@ async def test_what_only_tells_something_is_noted_and_answered(house: House, kin
 
     assert answer["result"] == "success"
     assert (await house.noted())[0]["payload"] == {"query": "sprints", "anything": [1, 2]}
-    assert house.contacts.of("droplet-5").connected
+    known = house.contacts.of("droplet-5")
+    assert known.connected
+    assert known.told is not None
+    assert (known.told.type, known.told.payload) == (kind, {"query": "sprints", "anything": [1, 2]})
 
 
 @pytest.mark.parametrize(

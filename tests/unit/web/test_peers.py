@@ -64,6 +64,7 @@ async def test_a_peer_that_was_never_seen_is_missing() -> None:
         "latency_ms": None,
         "reason": "nobody listens at its address",
         "failing_since": "2026-01-05T12:00:00.000Z",
+        "told": None,
     }
     assert (orchestrator["status"], orchestrator["latency_ms"]) == ("connected", 12.346)
     assert orchestrator["last_contact"] == told["timestamp"] == "2026-01-05T12:00:00.000Z"

@@ -190,7 +190,7 @@ class Inbox:
         if kept is not None:
             return kept.body
         try:
-            operations, show = await self._effect(self._understand(message, caller))
+            operations, show = await self._effect(message, caller)
             return await self._note(actor, message, (noted, *operations), show)
         except (KeyReused, RequestInFlight, Unavailable, LimitReached):
             raise
@@ -198,8 +198,8 @@ class Inbox:
             error = self._describe_error(refusal)
             return await self._note(actor, message, (noted,), lambda _: {"result": "error", "error": error})
 
-    async def _effect(self, wish: Wish) -> tuple[tuple[Operation, ...], Callable[[Done], Result]]:
-        match wish:
+    async def _effect(self, message: Message, caller: Sender) -> tuple[tuple[Operation, ...], Callable[[Done], Result]]:
+        match self._understand(message, caller):
             case Changes(operations, show):
                 return operations, show
             case Asks(ask):
@@ -209,6 +209,7 @@ class Inbox:
                     raise AnswerTooLarge(LARGEST_ANSWER)
                 return (), lambda _: result
             case Tells():
+                self._contacts.told(f"droplet-{caller.droplet}", message.type.value, message.payload)
                 return (), lambda _: {}
 
     async def _note(

@@ -120,6 +120,7 @@ DEPENDENCIES: Final[Example] = {
             "latency_ms": 41.7,
             "reason": None,
             "failing_since": None,
+            "told": None,
         }
     ],
     "optional": [],

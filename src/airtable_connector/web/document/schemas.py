@@ -161,6 +161,15 @@ _COMMON: Final[Mapping[str, Schema]] = {
             "latency_ms": {"type": ["number", "null"], "description": "How long its last good answer took."},
             "reason": {"type": ["string", "null"], "description": "Why not, while it does not answer."},
             "failing_since": nullable(ref("Moment")),
+            "told": nullable(
+                closed(
+                    {
+                        "message_type": {"type": "string"},
+                        "at": ref("Moment"),
+                        "payload": nullable({"type": "object", "additionalProperties": True}),
+                    }
+                )
+            ),
         }
     ),
     "Dependencies": closed(

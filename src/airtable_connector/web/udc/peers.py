@@ -108,6 +108,9 @@ def _told(contact: Contact) -> dict[str, object]:
         "latency_ms": None if contact.took is None else round(contact.took.total_seconds() * 1_000, 3),
         "reason": contact.reason,
         "failing_since": _moment(contact.failing_since),
+        "told": None
+        if (told := contact.told) is None
+        else {"message_type": told.type, "at": iso(told.at), "payload": told.payload},
     }
 
 
