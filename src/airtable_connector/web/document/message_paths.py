@@ -75,8 +75,9 @@ def message_paths() -> dict[str, Schema]:
                 "Have a message sent to another droplet",
                 {"200": answer("Stored; and delivered, as far as that is known by now.", "MessageSent", _SENT)},
                 description="Waits a second for the first attempt, or as long as `Prefer: wait=` says, at most 30."
-                " With `target_droplet_id` and `message_type` as query parameters the whole body is the payload.",
-                parameters=[*_SEND_PARAMETERS, _PREFER],
+                " The Orchestrator's form is taken, too: `target_droplet_id` and `message_type` as query parameters, and"
+                " the whole body as payload.",
+                parameters=[_PREFER],
                 body=body_of("MessageToSend", _TO_SEND),
                 refused=(404, 409, *BODY),
             )
@@ -128,7 +129,13 @@ def _envelope(data: object) -> dict[str, object]:
 
 
 _SENT: Final = {"sent": True, "target": "5", "trace_id": TRACE_ID, "status": "delivered", "timestamp": NOW}
-_TO_SEND: Final = {"target": "5", "message_type": "event", "payload": {"sprint": "SPR-0417"}, "priority": "normal"}
+_TO_SEND: Final = {
+    "target": "5",
+    "message_type": "event",
+    "payload": {"sprint": "SPR-0417"},
+    "retry_count": 10,
+    "trace_id": TRACE_ID,
+}
 
 _TEXT: Final[Schema] = {"type": "string"}
 _UUID: Final[Schema] = {"type": "string", "format": "uuid"}
@@ -146,7 +153,14 @@ def _query(name: str, schema: Schema, description: str) -> Schema:
     return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
 
 
-_ID: Final[Schema] = {"name": "id", "in": "path", "required": True, "schema": _UUID, "description": "The trace_id."}
+_ID: Final[Schema] = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": _UUID,
+    "description": "The trace_id.",
+    "example": TRACE_ID,
+}
 _PREFER: Final[Schema] = {
     "name": "Prefer",
     "in": "header",
@@ -154,10 +168,6 @@ _PREFER: Final[Schema] = {
     "schema": {"type": "string"},
     "description": "`wait=SECONDS` (RFC 7240).",
 }
-_SEND_PARAMETERS: Final = [
-    _query("target_droplet_id", {"type": "integer", "minimum": 1, "maximum": 1_000_000}, "The Orchestrator's form."),
-    _query("message_type", {"enum": _TYPES}, "The Orchestrator's form."),
-]
 _LIST_PARAMETERS: Final = [
     _query("state", {"enum": _STATES}, "Only messages in this state."),
     _query("target", {"type": "string", "minLength": 1, "maxLength": 253}, "Only those to this droplet."),
@@ -213,7 +223,7 @@ MESSAGE_SCHEMAS: Final[dict[str, Schema]] = {
             "payload": _OBJECT,
             "priority": _PRIORITY,
             "retry_count": _RETRIES,
-            "trace_id": _UUID,
+            "trace_id": nullable(_UUID),
         },
         optional=("priority", "retry_count", "trace_id"),
     ),

@@ -202,10 +202,11 @@ class LetterEndpoints:
                 case "state":
                     state = _state(value)
                 case "target":
-                    peer = self._addresses.find(value)
-                    queue = queue_of(value, parse_droplet_id(value) if peer is None else peer.droplet)
+                    target = _target({name: value})
+                    peer = self._addresses.find(target)
+                    queue = queue_of(target, parse_droplet_id(target) if peer is None else peer.droplet)
                 case "trace_id":
-                    trace_id = value.lower()
+                    trace_id = _trace_id({name: value})
                 case "before":
                     before = _number(name, value, most=2**62)
                 case "limit":
@@ -234,7 +235,8 @@ def _from_query(call: Call, body: JsonValue) -> Mapping[str, JsonValue]:
     for name, value in call.query:
         if name not in _QUERY_MEMBERS:
             raise MalformedMessage(name[:80], "is no parameter here", expected=", ".join(_QUERY_MEMBERS))
-        said[name.removesuffix("_droplet_id")] = value
+        counts = name == "retry_count" and value.isascii() and value.isdecimal() and len(value) < 4
+        said[name.removesuffix("_droplet_id")] = int(value) if counts else value
     return said
 
 
@@ -268,8 +270,6 @@ def _priority(value: JsonValue) -> Priority:
 
 
 def _retries(value: JsonValue) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 4:
-        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_RETRIES:
         raise MalformedMessage("retry_count", "is out of bounds", expected=f"a whole number from 0 to {MOST_RETRIES}")
     return value
