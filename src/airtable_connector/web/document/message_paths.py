@@ -75,7 +75,7 @@ def message_paths() -> dict[str, Schema]:
                 "Have a message sent to another droplet",
                 {"200": answer("Stored; and delivered, as far as that is known by now.", "MessageSent", _SENT)},
                 description="Waits a second for the first attempt, or as long as `Prefer: wait=` says, at most 30."
-                " The Orchestrator's form is taken, too: `target_droplet_id` and `message_type` as query parameters, and"
+                " The Orchestrator's form works, too: `target_droplet_id` and `message_type` as query parameters, and"
                 " the whole body as payload.",
                 parameters=[_PREFER],
                 body=body_of("MessageToSend", _TO_SEND),
