@@ -82,6 +82,9 @@ def _features(settings: Settings, dependencies: Sequence[str]) -> list[str]:
     """Name what is switched on and has no path of its own; what is found by its path need not be named."""
     switched_on = {
         "registry-keys": "registry" in dependencies,
+        "registry-membership": settings.mesh.registry_url is not None,
+        "orchestrator-membership": settings.mesh.orchestrator_url is not None,
+        "orchestrator-tasks": settings.mesh.orchestrator_url is not None,
         "sample-data": settings.server.environment != "production",
     }
     return [feature for feature, on in switched_on.items() if on]

@@ -20,6 +20,8 @@ FEATURES: Final[Mapping[str, str]] = {
     "/daily-digest": "daily-digest",
     "/dashboard": "dashboard",
     "/webhook": "webhooks",
+    "/message": "messages-in",
+    "/send": "messages-out",
     "/shutdown": "scheduled-shutdown",
     "/reload-config": "config-reload",
 }
