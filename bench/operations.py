@@ -7,6 +7,12 @@ from dataclasses import dataclass
 
 from bench.generator import NUMBER, request
 
+CELLS = 1_000
+"""Droplets whose heartbeats are simulated."""
+
+SENDING = "message out, taken"
+"""The name of the operation after which messages are on their way."""
+
 _PEER = re.compile(r"([^=]+)=http://(?:127\.0\.0\.1|localhost):(\d+)(/[^,]*)(.*)")
 
 
@@ -39,6 +45,10 @@ def operations(bearer: str, record_ids: Sequence[str], *, connections: int) -> l
     def get(path: str) -> bytes:
         return request("GET", path, headers)
 
+    def beat(cell: str) -> bytes:
+        body = {"Cell_ID": cell, "CPU_Usage": 12.5, "RAM_Usage": 40.2, "Status": "active"}
+        return request("POST", "/heartbeats", headers, json.dumps(body).encode())
+
     return [
         Operation("list of 100", [get("/sprints?page_size=100")], connections, 200, 0.30),
         Operation("one record", [get(f"/sprints/{name}") for name in record_ids], connections, 200, 0.30),
@@ -48,6 +58,15 @@ def operations(bearer: str, record_ids: Sequence[str], *, connections: int) -> l
         Operation(
             "filtered and sorted",
             [get("/sprints?page_size=100&Status=Active&sort=-Time_Spent_hr")],
+            connections,
+            200,
+            None,
+        ),
+        Operation("heartbeat of 1,000 cells", [beat(f"CELL-{n:04d}") for n in range(CELLS)], connections, 201, None),
+        Operation("message in", [request("POST", "/message", headers, _message())], connections, 200, None),
+        Operation(
+            SENDING,
+            [request("POST", "/send", {**headers, "Prefer": "wait=0"}, _message_to_send())],
             connections,
             200,
             None,
@@ -68,6 +87,30 @@ def peer_operation(text: str, *, connections: int) -> tuple[int, Operation]:
     headers = dict(header.split(": ", 1) for header in more.split(",") if ": " in header)
     asked = [request("GET", path, {"Accept": "application/json", **headers})]
     return int(port), Operation(name, asked, connections, 200, None)
+
+
+def _message() -> bytes:
+    return json.dumps(
+        {
+            "trace_id": f"00000000-0000-4000-8000-{NUMBER.decode()}",
+            "source": "5",
+            "target": "2",
+            "message_type": "event",
+            "payload": {"sprint": "SPR-0417", "progress": 0.75},
+            "timestamp": "2026-01-31T12:00:00Z",
+        }
+    ).encode()
+
+
+def _message_to_send() -> bytes:
+    return json.dumps(
+        {
+            "trace_id": f"00000000-0000-4000-9000-{NUMBER.decode()}",
+            "target": "registry",
+            "message_type": "event",
+            "payload": {"sprint": "SPR-0417", "progress": 0.75},
+        }
+    ).encode()
 
 
 def _new_sprint() -> bytes:

@@ -6,12 +6,13 @@ import os
 import shutil
 import statistics
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import generator, servers
-from bench.operations import Operation, operations, peer_operation
+from bench.operations import SENDING, Operation, operations, peer_operation
 from bench.report import Line, Measured, Round, load_line
 
 SPRINTS = 100_000
@@ -99,17 +100,33 @@ class Bench:
 
     def loads(self, folder: Path, bearer: str, without: int) -> list[Line]:
         """Load the service over a full base, and the ceiling; tell its memory beyond ``without`` first."""
-        port, log = servers.free_port(), self._work / "service.log"
-        environment = servers.service_environment(folder)
-        with servers.process(
-            servers.serve_command(port), core=self._cores.server, environment=environment, log=log
-        ) as service:
+        port, target, log = servers.free_port(), servers.free_port(), self._work / "service.log"
+        environment = servers.service_environment(folder, target=target)
+        receiving = json.dumps({"/message": (200, 200, 20)})
+        with (
+            servers.process([sys.executable, "-m", "bench.ceiling", str(target), receiving], core=self._cores.client),
+            servers.process(
+                servers.serve_command(port), core=self._cores.server, environment=environment, log=log
+            ) as service,
+        ):
             servers.wait_for_health(port, service)
             servers.wait_for_log(log, LOADED)
             records = json.loads(servers.fetch(port, "/sprints?page_size=1000", bearer))["data"]["records"]
             memory = _memory_line(servers.resident_bytes(service.pid) - without, records)
             asked = operations(bearer, [record["id"] for record in records], connections=self._options.connections)
-            return [*self._against_ceiling(asked, Server(port, service.pid)), memory]
+            lines = self._against_ceiling(asked, Server(port, service.pid))
+            return [*lines, self._delivered(port, bearer), memory]
+
+    def _delivered(self, port: int, bearer: str) -> Line:
+        """Count the messages that reach their one target in a second, in their order, while nobody adds any."""
+        spans = []
+        for _ in range(self._options.rounds):
+            begun, before = time.monotonic(), _delivered_so_far(port, bearer)
+            time.sleep(self._options.seconds)
+            spans.append((_delivered_so_far(port, bearer) - before) / (time.monotonic() - begun))
+        per_second = statistics.median(spans)
+        details = {"per_second": spans}
+        return Line("message out, delivered in order", f"{per_second:,.0f}/s", "one target", None, "", None, details)
 
     def _against_ceiling(self, asked: Sequence[Operation], service: Server) -> list[Line]:
         sizes = {}
@@ -154,8 +171,9 @@ class Bench:
         )
         self._next_number = load.next_number
         used = servers.cpu_seconds(server.process_id) - before
-        # what the clients have left behind must be done before the next measurement
-        servers.wait_until_idle(server.process_id)
+        # what the clients have left behind must be done before the next measurement; messages go on being sent
+        if operation.name != SENDING:
+            servers.wait_until_idle(server.process_id)
         return Round(load, used * 1e6 / max(1, load.answered))
 
     def _peer(self, text: str) -> Line:
@@ -165,6 +183,11 @@ class Bench:
         for _ in range(self._options.rounds):
             measured.rounds.append(self._round(operation.requests, operation, Server(port, None)))
         return load_line(operation, None, measured)
+
+
+def _delivered_so_far(port: int, bearer: str) -> int:
+    counts = json.loads(servers.fetch(port, "/messages?limit=1", bearer))["data"]["counts"]
+    return int(counts.get("delivered", 0))
 
 
 def _boot_hello() -> float:

@@ -104,9 +104,16 @@ def boot_seconds(command: Sequence[str | Path], port: int, environment: Mapping[
         return wait_for_health(port, child) - started
 
 
-def service_environment(data_dir: Path) -> dict[str, str]:
-    """Return the settings under which the service is measured; all others have their defaults."""
+def service_environment(data_dir: Path, *, target: int | None = None) -> dict[str, str]:
+    """Return the settings under which the service is measured; all others have their defaults.
+
+    ``target`` is the port of a stand-in to which messages can be sent; as the Registry its address is known, and to
+    be a Registry is all that it refuses.
+    """
+    mesh = {} if target is None else {"REGISTRY_URL": f"http://127.0.0.1:{target}"}
     return {
+        **mesh,
+        "MESSAGE_RATE_PER_MINUTE": "10000000",
         "DATA_DIR": str(data_dir),
         "HOST": "127.0.0.1",
         "LOG_LEVEL": "info",
