@@ -172,6 +172,12 @@ def number_text(number: float) -> str:
     if size >= 1e21:
         mantissa, _, exponent = repr(float(number)).partition("e+")
         return f"{mantissa.removesuffix('.0')}e+{int(exponent)}"
+    if size >= 2**53:
+        # the shortest digits that mean this float, and zeros up to its size
+        digits, _, exponent = f"{float(number)!r}e+0".partition("e+")
+        digits, exponent = digits.removesuffix(".0"), exponent.removesuffix("e+0")
+        whole, _, fraction = digits.partition(".")
+        return whole + fraction.ljust(int(exponent), "0")
     if number == int(number):
         return str(int(number))
     if size >= 1e-6:
