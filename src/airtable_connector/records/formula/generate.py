@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from airtable_connector.records.formula import values
 from airtable_connector.records.formula.errors import FormulaTooCostly
-from airtable_connector.records.formula.evaluate import STEPS_PER_PART, walk
+from airtable_connector.records.formula.evaluate import STEPS_PER_CALL, STEPS_PER_PART, walk
 from airtable_connector.records.formula.inputs import Context, Fact, reading
 from airtable_connector.records.formula.tree import (
     COMPARISONS,
@@ -39,7 +39,10 @@ WIDEST = 8
 """Operands that are written one after the other; Python nests them, so that longer chains are worked off by a loop."""
 
 FOLDING_STEPS = 200_000
-"""What working out a constant part may cost; what costs more is left to the evaluation."""
+"""What working out a formula's constant parts may cost; what costs more is left to the evaluation."""
+
+LONGEST_FOLDED = 1_000
+"""Characters in a constant text that is worked out beforehand."""
 
 _NUMERIC = frozenset({Kind.NUMBER, Kind.BOOLEAN, Kind.BLANK})
 _TEXTUAL = frozenset({Kind.TEXT, Kind.BLANK})
@@ -151,36 +154,38 @@ def _cells(width: int) -> list[str]:
 # Before writing: what does not depend on the record
 
 
-def folded(part: Part) -> Part:
+def folded(root: Part) -> Part:
     """Return the part with everything worked out that is the same for all records and at all times."""
+    return _folded(root, Context(now=values.EPOCH, work=Work(FOLDING_STEPS)))
+
+
+def _folded(part: Part, nowhere: Context) -> Part:
     match part:
         case Negate():
-            return _worked_out(Negate(folded(part.operand), part.span))
+            operand = _folded(part.operand, nowhere)
+            return _worked_out(Negate(operand, part.span), (operand,), nowhere)
         case Operate():
-            return _worked_out(Operate(tuple([folded(each) for each in part.operands]), part.operators, part.span))
+            operands = tuple([_folded(each, nowhere) for each in part.operands])
+            return _worked_out(Operate(operands, part.operators, part.span), operands, nowhere)
         case Apply():
-            arguments = tuple([folded(each) for each in part.arguments])
+            arguments = tuple([_folded(each, nowhere) for each in part.arguments])
             again = Apply(part.function, arguments, part.kind, part.span)
-            return again if part.function.in_context else _worked_out(again)
+            return again if part.function.in_context else _worked_out(again, arguments, nowhere)
         case _:
             return part
 
 
-def _worked_out(part: Part) -> Part:
-    inner = part.operands if isinstance(part, Operate) else part.arguments if isinstance(part, Apply) else ()
-    if isinstance(part, Negate):
-        inner = (part.operand,)
+def _worked_out(part: Part, inner: tuple[Part, ...], nowhere: Context) -> Part:
     if not all(isinstance(each, Constant) for each in inner):
         return part
     try:
-        value = walk(part, (), _nowhere())
+        value = walk(part, (), nowhere)
     except (Failed, FormulaTooCostly):
         return part
+    # a formula that is kept must not keep a thousand long texts with it
+    if isinstance(value, str) and len(value) > LONGEST_FOLDED:
+        return part
     return Constant(value, _kind_of_value(value), part.span)
-
-
-def _nowhere() -> Context:
-    return Context(now=values.EPOCH, work=Work(FOLDING_STEPS))
 
 
 def _kind_of_value(value: Value) -> Kind:
@@ -361,6 +366,7 @@ class _Writer:
         ]
         if template is not None:
             return template.format(*arguments)
+        self._weight += STEPS_PER_CALL
         if function.lazy:
             arguments = [f"lambda: {each}" for each in arguments]
         context = ["context"] if function.in_context else []

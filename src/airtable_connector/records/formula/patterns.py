@@ -17,8 +17,11 @@ LONGEST_PATTERN = 1_000
 PATTERN_MEMORY = 1 << 20
 """Bytes that RE2 may use for one expression; a repetition that needs more is refused."""
 
-INSTRUCTIONS_PER_STEP = 16
+INSTRUCTIONS_PER_STEP = 4
 """Instructions of a program that RE2 tries on a character in about the time of one step."""
+
+STEPS_PER_MATCH = 300
+"""What replacing one match costs besides the text."""
 
 _OPTIONS = re2.Options()
 _OPTIONS.max_mem = PATTERN_MEMORY
@@ -75,7 +78,7 @@ def replace(pattern: str, text: str, replacement: str, work: Work) -> str:
     for found in program.finditer(text):
         piece = text[last : found.start()] + _filled(replacement, found, program.groups)
         # also charged here, for an empty pattern matches at every place of the text
-        work.spend(len(piece) + 50)
+        work.spend(len(piece) + STEPS_PER_MATCH)
         length += len(piece)
         if length > LONGEST_RESULT:
             raise Failed(CellError.TOO_LONG)
