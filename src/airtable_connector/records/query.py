@@ -6,11 +6,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import orjson
 
 from airtable_connector.records.errors import CannotFilter, CannotSort, InvalidOffset, TooManySorts
 from airtable_connector.records.schema import Cell, Field, FieldType, Record, Table, read_text, storable
+
+if TYPE_CHECKING:
+    from airtable_connector.records.formula import Formula
 
 LARGEST_PAGE = 1_000
 """Records in one page; also what a list without page parameters answers."""
@@ -66,11 +70,18 @@ class Query:
     updated_since: str | None = None
     page_size: int = LARGEST_PAGE
     after: Position | None = None
+    formula: "Formula | None" = None
 
     @cached_property
     def plain(self) -> bool:
         """Whether the question is for everything in the order of creation."""
-        return not (self.equals or self.sort) and self.text is None and self.updated_since is None
+        chosen = self.equals or self.sort or self.formula
+        return not chosen and self.text is None and self.updated_since is None
+
+    @property
+    def lasting(self) -> bool:
+        """Whether its answer changes only with its table: a formula may read the time, or records of another table."""
+        return self.formula is None or not (self.formula.reads_time or self.formula.reads_links)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -81,6 +92,7 @@ class Query:
             self.text,
             [[item.field.id, item.descending] for item in self.sort],
             self.updated_since,
+            *(() if self.formula is None else (self.formula.text,)),
         ]
         return hashlib.blake2b(orjson.dumps(asked), digest_size=6).hexdigest()
 
@@ -103,6 +115,22 @@ def equals(field: Field, text: str) -> Equals:
     if field.type is FieldType.MULTIPLE_ATTACHMENTS:
         raise CannotFilter(field.name, field.type)
     return Equals(field, read_text(field, text))
+
+
+def filter_by(table: Table, text: str) -> "Formula":
+    """Ask for records for which a formula is true.
+
+    Raises:
+        FormulaSyntax, FormulaTooLarge, UnknownFieldNames, UnknownFunctionNames, FormulaRefused: it is no formula over
+            this table; each points at the place.
+    """
+    from airtable_connector.records.formula import FormulaError, compile_formula  # noqa: PLC0415 - 30 ms at first
+
+    try:
+        return compile_formula(text, table)
+    except FormulaError as error:
+        error.field = "filter"
+        raise
 
 
 def sort_by(table: Table, text: str) -> tuple[Sort, ...]:

@@ -135,7 +135,12 @@ class Workspace:
         if page is not None:
             return page
         async with self._database.reading() as reader:
-            records = await storage.find(reader, query)
+            if query.formula is None:
+                records = await storage.find(reader, query)
+            else:
+                from airtable_connector.records.storage.matching import find_matching  # noqa: PLC0415 - 30 ms at first
+
+                records = await find_matching(reader, query, self._tables_by_id, now=self._clock.now())
         shown = records[: query.page_size]
         blobs = [query.table.encode(record) for record in shown]
         if len(records) <= query.page_size:

@@ -181,6 +181,8 @@ async def test_queries_answer_with_data(house: House) -> None:
     one = await ask({"query": "sprints", "id": "S-2", "fields": ["Status"]}, 12)
     assert one["record"]["fields"] == {"Status": "Done"}
     assert (await ask({"query": "record", "table": "sprints", "id": "S-2"}, 13))["record"]["fields"]["Status"] == "Done"
+    formula = await ask({"query": "sprints", "filter": 'AND({Status}="Active", {Sprint_ID}>"S-2")'}, 16)
+    assert [record["fields"]["Sprint_ID"] for record in formula["records"]] == ["S-3", "S-5"]
     assert await ask({"query": "state"}, 14) == {"cpu_percent": 1.5}
     assert (await ask({"query": "digest"}, 15))["summary"]["active_sprints"] == 3
 

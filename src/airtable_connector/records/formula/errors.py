@@ -39,7 +39,7 @@ class FormulaError(Invalid):
         super().__init__(
             message,
             field="formula",
-            hint=hint,
+            hint=hint or "'pointing' shows the place; docs/formulas.md has the language",
             facts={"start": span.start, "end": span.end, "pointing": self.pointing},
         )
 

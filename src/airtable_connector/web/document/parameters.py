@@ -148,10 +148,12 @@ _SHARED: Final[dict[str, Schema]] = {
         "schema": {"type": "string", "minLength": 1, "maxLength": 500},
         "example": "recT5rq0Wn3xYz8Ka",
     },
-    "Filter": {
-        **_query("filter", {"type": "string"}, "A formula. This version does not offer it and answers 422."),
-        "deprecated": True,
-    },
+    "Filter": _query(
+        "filter",
+        {"type": "string"},
+        'A formula in Airtable\'s language (docs/formulas.md), such as `AND({Name}!="", LEN({Name})>3)`.',
+        example="TRUE()",
+    ),
     "Text": _query(
         "q",
         {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT, "pattern": _NUL_FREE},

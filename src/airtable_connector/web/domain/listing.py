@@ -11,10 +11,11 @@ from airtable_connector.records import (
     Query,
     Table,
     equals,
+    filter_by,
     read_offset,
     sort_by,
 )
-from airtable_connector.web.domain.errors import FilterNotOffered, InvalidParameter, UnknownParameter
+from airtable_connector.web.domain.errors import InvalidParameter, UnknownParameter
 
 LONGEST_TEXT = 500
 """Characters of a text search."""
@@ -33,7 +34,7 @@ def read_listing(table: Table, parameters: Sequence[tuple[str, str]]) -> Listing
     """Read a list's query parameters.
 
     Raises:
-        UnknownParameter, InvalidParameter, FilterNotOffered, UnknownField, InvalidCell, UnknownChoice, CannotSort,
+        UnknownParameter, InvalidParameter, UnknownField, InvalidCell, UnknownChoice, CannotSort,
         CannotFilter, InvalidOffset: a parameter is wrong.
     """
     listing = Listing(Query(table))
@@ -79,8 +80,9 @@ def read_count(name: str, text: str, *, most: int, least: int = 1) -> int:
     return int(text)
 
 
-def _filter(_listing: Listing, _text: str) -> Listing:
-    raise FilterNotOffered
+def _filter(listing: Listing, text: str) -> Listing:
+    query = listing.query
+    return replace(listing, query=replace(query, formula=filter_by(query.table, text)))
 
 
 def _text(listing: Listing, text: str) -> Listing:

@@ -62,12 +62,11 @@ class TableEndpoints:
         version = self._workspace.version(self._table)
         tag = b'W/"%d-%x"' % (version, zlib.crc32(call.query_string))
         position = (b"x-feed-position", b"%d" % self._workspace.head.seq)
+        if not query.lasting:
+            return Answer(200, await self._page(listing), (CACHEABLE, position))
         if holds(call, tag):
             return Answer(304, headers=((b"etag", tag), CACHEABLE))
-        page = self._workspace.page_from_memory(query) or await self._workspace.page(query)
-        offset = None if page.next is None else write_offset(query, page.next)
-        body = self._envelopes.records(project(page.records, listing.fields), offset=offset)
-        return Answer(200, body, ((b"etag", tag), CACHEABLE, position))
+        return Answer(200, await self._page(listing), ((b"etag", tag), CACHEABLE, position))
 
     async def read(self, call: Call) -> Answer:
         """Answer ``GET /{collection}/{id}``: one record by id or key, 304 when the caller has it."""
@@ -139,6 +138,12 @@ class TableEndpoints:
         return bool(first) and first[0].table == self._table.id
 
     # what is asked
+
+    async def _page(self, listing: Listing) -> bytes:
+        query = listing.query
+        page = self._workspace.page_from_memory(query) or await self._workspace.page(query)
+        offset = None if page.next is None else write_offset(query, page.next)
+        return self._envelopes.records(project(page.records, listing.fields), offset=offset)
 
     def _listing(self, call: Call) -> Listing:
         known = self._listings.get(call.query_string)
