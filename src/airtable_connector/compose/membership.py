@@ -10,6 +10,7 @@ from typing import Final
 from airtable_connector import __version__
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import Ids
+from airtable_connector.kernel.jsonvalues import JsonValue
 from airtable_connector.kernel.observer import Observer
 from airtable_connector.kernel.secret import Secret
 from airtable_connector.kernel.supervisor import Step, Supervisor
@@ -27,7 +28,6 @@ from airtable_connector.mesh import (
     TaskRunner,
     read_private_key,
 )
-from airtable_connector.ops import Load
 from airtable_connector.settings import Settings
 from airtable_connector.web.http import Lifecycle
 
@@ -59,7 +59,8 @@ class Surroundings:
     supervisor: Supervisor
     lifecycle: Lifecycle
     condition: Callable[[], Condition]
-    load: Load
+    machine: Callable[[], Mapping[str, float]]
+    metrics: Callable[[], Mapping[str, JsonValue]]
     clock: Clock
     ids: Ids
     observer: Observer
@@ -144,7 +145,7 @@ def _registry(settings: Settings, around: Surroundings, us: Introduction) -> Reg
         contacts=around.contacts,
         rhythm=Rhythm(mesh.registry_interval, jitter=around.ids.fraction),
         condition=around.condition,
-        load=around.load.machine,
+        load=around.machine,
         clock=around.clock,
         observer=around.observer,
         plain_http_hosts=frozenset(mesh.plain_http_hosts),
@@ -166,7 +167,7 @@ def _orchestrator(
         contacts=around.contacts,
         rhythm=Rhythm(mesh.orchestrator_interval, jitter=around.ids.fraction),
         condition=around.condition,
-        metrics=around.load.process if mesh.report_state else None,
+        metrics=around.metrics if mesh.report_state else None,
         clock=around.clock,
         ids=around.ids,
         observer=around.observer,

@@ -10,7 +10,7 @@ import airtable_connector
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.observer import Observer
 from airtable_connector.kernel.supervisor import Supervisor
-from airtable_connector.ops import Build, Logs, Metrics, ProcessWatch, Shutdown, State, usage_of_this_process
+from airtable_connector.ops import Build, Logs, Metrics, OwnUsage, ProcessWatch, Shutdown, State
 from airtable_connector.records import Workspace
 from airtable_connector.settings import Settings
 from airtable_connector.web.http import Lifecycle
@@ -25,7 +25,7 @@ class Ourselves:
 
     about: AboutEndpoints
     control: ControlEndpoints
-    process: ProcessWatch
+    state: State
 
 
 def start_ourselves(
@@ -43,7 +43,7 @@ def start_ourselves(
     clock: Clock,
 ) -> Ourselves:
     """Begin to measure, and to wait for the word to stop."""
-    process = ProcessWatch(usage_of_this_process(), clock=clock)
+    process = ProcessWatch(OwnUsage(), clock=clock)
     supervisor.start("process", process.look_once)
     shutdown = Shutdown(
         lifecycle.stop,
@@ -70,7 +70,7 @@ def start_ourselves(
         clock=clock,
     )
     control = ControlEndpoints(shutdown=shutdown, reload=reload, end=lambda: _end(logs), clock=clock, observer=observer)
-    return Ourselves(about, control, process)
+    return Ourselves(about, control, state)
 
 
 def store_name(settings: Settings) -> str:

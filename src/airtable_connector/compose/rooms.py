@@ -38,8 +38,8 @@ from airtable_connector.ops import (
     HeartbeatExpiry,
     HeartbeatSettings,
     HeartbeatWatch,
-    Load,
     Logs,
+    MachineLoad,
     Metrics,
     Reporter,
     Rollups,
@@ -71,6 +71,8 @@ async def open_rooms(
     """Open every room that serving needs, and close them in reverse."""
     metrics = Metrics()
     observer = Reporter(logs, metrics)
+    # beside the opening of the store: it may ask git
+    finding_build = asyncio.ensure_future(asyncio.to_thread(find_build, PACKAGE))
     async with AsyncExitStack() as stack:
         supervisor = Supervisor(clock=clock, observer=observer)
         base = await stack.enter_async_context(open_base(settings, clock=clock, ids=ids, observer=observer))
@@ -86,13 +88,13 @@ async def open_rooms(
         verifier = TokenVerifier(ring)
         follow_registry_keys(settings, ring, supervisor, client, clock=clock, ids=ids, observer=observer)
         contacts = Contacts(clock=clock, observer=observer)
-        load = Load(metrics, settings.store.data_dir, clock=clock)
+        load = MachineLoad(settings.store.data_dir, clock=clock)
         health = _health(settings, base, contacts, lifecycle, clock=clock)
         reloader = Reloader(settings, configuration, logs=logs, wake=lambda: supervisor.wake(STEP))
         ourselves = start_ourselves(
             settings,
             base.workspace,
-            build=await asyncio.to_thread(find_build, PACKAGE),
+            build=await finding_build,
             dependencies=_dependencies(settings),
             reload=reloader.reload,
             supervisor=supervisor,
@@ -113,7 +115,8 @@ async def open_rooms(
                     supervisor=supervisor,
                     lifecycle=lifecycle,
                     condition=_condition_of(base),
-                    load=load,
+                    machine=load.measure,
+                    metrics=ourselves.state.metrics,
                     clock=clock,
                     ids=ids,
                     observer=observer,

@@ -11,10 +11,10 @@ from airtable_connector.ops.heartbeats.expiry import BeatsExpired, HeartbeatExpi
 from airtable_connector.ops.heartbeats.rollups import HourPosition, RollupPage, Rollups
 from airtable_connector.ops.heartbeats.settings import HeartbeatSettings
 from airtable_connector.ops.heartbeats.watch import BeatsFolded, CellVerdictChanged, HeartbeatWatch
-from airtable_connector.ops.load import Load
+from airtable_connector.ops.load import MachineLoad
 from airtable_connector.ops.logs import TRACE_ID, LogForm, LogObserver, Logs, configure_logging, form_for
 from airtable_connector.ops.metrics import Metrics
-from airtable_connector.ops.process import ProcessWatch, Usage, usage_of_this_process
+from airtable_connector.ops.process import OwnUsage, ProcessWatch, Usage
 from airtable_connector.ops.reporting import Reporter
 from airtable_connector.ops.state import State
 from airtable_connector.ops.stopping import AlreadyStopping, EmergencyStop, NoShutdownScheduled, Scheduled, Shutdown
@@ -40,12 +40,13 @@ __all__ = [
     "HeartbeatSettings",
     "HeartbeatWatch",
     "HourPosition",
-    "Load",
     "LogForm",
     "LogObserver",
     "Logs",
+    "MachineLoad",
     "Metrics",
     "NoShutdownScheduled",
+    "OwnUsage",
     "ProcessWatch",
     "Reporter",
     "RollupPage",
@@ -57,5 +58,4 @@ __all__ = [
     "configure_logging",
     "find_build",
     "form_for",
-    "usage_of_this_process",
 ]

@@ -1,6 +1,7 @@
 """The UDC answer to ``GET /state``: what the process has done and what it uses, all of it measured."""
 
 from airtable_connector.kernel.clock import Clock, iso
+from airtable_connector.kernel.jsonvalues import JsonValue
 from airtable_connector.ops.metrics import Metrics
 from airtable_connector.ops.process import ProcessWatch
 from airtable_connector.ops.stopping import Shutdown
@@ -39,10 +40,9 @@ class State:
         self._started = clock.now()
         self._started_at = clock.monotonic()
 
-    def facts(self) -> dict[str, object]:
-        """Return the state of this moment."""
+    def metrics(self) -> dict[str, JsonValue]:
+        """Return the numbers alone, as heartbeats to the Orchestrator carry them."""
         at = self._clock.monotonic()
-        scheduled = self._shutdown.scheduled
         return {
             "cpu_percent": self._process.cpu_percent(),
             "memory_mb": self._process.memory_mib(),
@@ -50,6 +50,13 @@ class State:
             "requests_total": self._metrics.requests_total,
             "requests_per_minute": self._metrics.requests_last_minute(at),
             "errors_last_hour": self._metrics.errors_last_hour(at),
+        }
+
+    def facts(self) -> dict[str, object]:
+        """Return the state of this moment."""
+        scheduled = self._shutdown.scheduled
+        return {
+            **self.metrics(),
             "last_restart": iso(self._started),
             "shutdown": None if scheduled is None else scheduled.shown(),
             "store": {

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from tests.fakes import FakeClock
 
-from airtable_connector.ops import ProcessWatch, Usage, usage_of_this_process
+from airtable_connector.ops import OwnUsage, ProcessWatch
 
 pytestmark = pytest.mark.anyio
 
@@ -16,8 +16,11 @@ class Machine:
     cpu: float = 100.0
     memory: int = 50 * 1024 * 1024
 
-    def __call__(self) -> Usage:
-        return Usage(self.cpu, self.memory)
+    def cpu_seconds(self) -> float:
+        return self.cpu
+
+    def memory_bytes(self) -> int:
+        return self.memory
 
 
 async def test_the_processor_is_measured_between_the_last_look_but_one_and_now() -> None:
@@ -51,11 +54,10 @@ async def test_memory_is_what_is_held_now() -> None:
 
 
 async def test_this_process_is_measured() -> None:
-    read = usage_of_this_process()
-    before = read()
+    usage = OwnUsage()
+    cpu, memory = usage.cpu_seconds(), usage.memory_bytes()
     held = bytearray(30_000_000)
     held[::4096] = b"x" * len(held[::4096])
     sum(number * number for number in range(1_000_000))
-    after = read()
-    assert after.cpu_seconds > before.cpu_seconds
-    assert after.memory_bytes - before.memory_bytes > 20_000_000
+    assert usage.cpu_seconds() > cpu
+    assert usage.memory_bytes() - memory > 20_000_000

@@ -5,10 +5,20 @@ import pytest
 from tests.fakes import FakeClock, SpyObserver
 
 from airtable_connector.kernel.errors import ConnectorError
-from airtable_connector.ops import Metrics, ProcessWatch, Shutdown, State, Usage
+from airtable_connector.ops import Metrics, ProcessWatch, Shutdown, State
 from airtable_connector.records import Head
 
 pytestmark = pytest.mark.anyio
+
+
+class Machine:
+    """A process that has used so much."""
+
+    def cpu_seconds(self) -> float:
+        return 3.0
+
+    def memory_bytes(self) -> int:
+        return 64 * 1024 * 1024
 
 
 @dataclass
@@ -25,7 +35,7 @@ class Process:
 
 def state_of(clock: FakeClock, store: Store, metrics: Metrics) -> tuple[State, Shutdown]:
     shutdown = Shutdown(lambda: None, leaving=Process(), wake=lambda: None, clock=clock, observer=SpyObserver())
-    process = ProcessWatch(lambda: Usage(3.0, 64 * 1024 * 1024), clock=clock)
+    process = ProcessWatch(Machine(), clock=clock)
     state = State(metrics=metrics, process=process, shutdown=shutdown, workspace=store, store="sqlite", clock=clock)
     return state, shutdown
 
