@@ -30,26 +30,27 @@ from airtable_connector.kernel.secret import Secret
 from airtable_connector.records import (
     SPRINTS,
     STANDARD_TABLES,
-    BackedUp,
     Damage,
-    DamagedBackup,
     Delete,
     FieldType,
-    Form,
     LogEvent,
-    NewerBackup,
     Query,
     Replayed,
-    StoreNotEmpty,
     Update,
     Verified,
     WriteRequest,
-    back_up,
-    export_records,
-    restore,
     verify_feed,
 )
 from airtable_connector.records import backup as backup_module
+from airtable_connector.records.backup import (
+    BackedUp,
+    DamagedBackup,
+    NewerBackup,
+    StoreNotEmpty,
+    back_up,
+    restore,
+)
+from airtable_connector.records.exchange import Form, export_records
 
 pytestmark = pytest.mark.anyio
 

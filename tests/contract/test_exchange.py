@@ -23,8 +23,17 @@ from airtable_connector.records import (
     STANDARD_TABLES,
     Create,
     Delete,
-    Exported,
     FieldType,
+    Query,
+    Table,
+    UnknownTable,
+    Update,
+    Verified,
+    stable_id,
+    verify_feed,
+)
+from airtable_connector.records.exchange import (
+    Exported,
     Form,
     Import,
     ImportOptions,
@@ -33,16 +42,9 @@ from airtable_connector.records import (
     OnBad,
     OneTableOnly,
     OnKey,
-    Query,
     RowIds,
-    Table,
     TooManyRefused,
-    UnknownTable,
-    Update,
-    Verified,
     export_records,
-    stable_id,
-    verify_feed,
 )
 
 pytestmark = pytest.mark.anyio
@@ -531,7 +533,8 @@ from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.kernel.ids import RandomIds
 from airtable_connector.kernel.observer import BlindObserver
 from airtable_connector.kernel.secret import Secret
-from airtable_connector.records import Actor, Form, Import, ImportOptions, STANDARD_TABLES, open_workspace
+from airtable_connector.records import Actor, STANDARD_TABLES, open_workspace
+from airtable_connector.records.exchange import Form, Import, ImportOptions
 
 kind, place, file = sys.argv[1:]
 location = SqliteFile(Path(place)) if kind == "sqlite" else PostgresServer(Secret(place))

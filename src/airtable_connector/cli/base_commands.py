@@ -20,7 +20,13 @@ from airtable_connector.kernel.ids import RandomIds
 
 if TYPE_CHECKING:
     from airtable_connector.database import Database
-    from airtable_connector.records import Exported, Import, ImportOptions, ImportReport, Tally
+    from airtable_connector.records.exchange import (
+        Exported,
+        Import,
+        ImportOptions,
+        ImportReport,
+        Tally,
+    )
     from airtable_connector.settings import Settings
 
 FAILED = 1
@@ -87,7 +93,7 @@ def export_base(
         if to == STANDARD_OUTPUT:
             file: BinaryIO = typer.get_binary_stream("stdout")
         else:
-            from airtable_connector.records import whole_file
+            from airtable_connector.records.exchange import whole_file
 
             file = stack.enter_context(whole_file(Path(to)))
         exported = asyncio.run(_export(_settings(data_dir), table or [], _form_name(form, to), file))
@@ -97,7 +103,7 @@ def export_base(
 
 
 async def _export(settings: "Settings", tables: list[str], form: str, file: BinaryIO) -> "Exported":
-    from airtable_connector.records import Form, export_records
+    from airtable_connector.records.exchange import Form, export_records
 
     async with _open_existing(settings) as database:
         return await export_records(database, tables=tables, form=Form(form), write=file.write)
@@ -130,7 +136,13 @@ def import_file(
 
     Rows that are there already with the same cells are passed over. Exit code 1 if any row was refused.
     """
-    from airtable_connector.records import Form, ImportOptions, OnBad, OnKey, RowIds
+    from airtable_connector.records.exchange import (
+        Form,
+        ImportOptions,
+        OnBad,
+        OnKey,
+        RowIds,
+    )
 
     options = ImportOptions(
         Form(_form_name(form, file.name)),
@@ -160,7 +172,8 @@ def import_file(
 
 async def _import(settings: "Settings", path: Path, options: "ImportOptions", refused: Path | None) -> "ImportReport":
     from airtable_connector.compose import open_base
-    from airtable_connector.records import Actor, Import
+    from airtable_connector.records import Actor
+    from airtable_connector.records.exchange import Import
 
     clock, ids = SystemClock(), RandomIds()
     with ExitStack() as stack:
@@ -203,7 +216,7 @@ def _refused_rows(
     stack: ExitStack, source: BinaryIO, options: "ImportOptions", path: Path | None
 ) -> Callable[[bytes], None]:
     """Return what takes refused rows: a file in the form of the source, made when the first one comes."""
-    from airtable_connector.records import preamble, whole_file
+    from airtable_connector.records.exchange import preamble, whole_file
 
     if path is None:
         return lambda _raw: None
@@ -240,7 +253,8 @@ def backup(
 
 
 async def _back_up(settings: "Settings", path: Path) -> None:
-    from airtable_connector.records import back_up, whole_file
+    from airtable_connector.records.backup import back_up
+    from airtable_connector.records.exchange import whole_file
 
     with _progress("backing up") as progress:
         async with _open_existing(settings) as database:
@@ -253,7 +267,8 @@ async def _back_up(settings: "Settings", path: Path) -> None:
 def restore_backup(file: InFile, *, data_dir: DataDir = "") -> None:
     """Put a backup into the configured store, which must be an empty one that no service uses."""
     from airtable_connector.compose import database_location
-    from airtable_connector.records import Damage, restore
+    from airtable_connector.records import Damage
+    from airtable_connector.records.backup import restore
 
     with file.open("rb") as packed:
         restored = asyncio.run(restore(database_location(_settings(data_dir)), packed, clock=SystemClock()))
@@ -315,7 +330,8 @@ async def _add_table(settings: "Settings", text: bytes) -> None:
     import orjson
 
     from airtable_connector.compose import open_base
-    from airtable_connector.records import InvalidSchema, complete_definition
+    from airtable_connector.records import InvalidSchema
+    from airtable_connector.records.exchange import complete_definition
 
     try:
         definition = orjson.loads(text)

@@ -11,10 +11,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from airtable_connector.compose.task_handlers import MOST_EXPORTS, NothingToSyncWith, TaskNotUnderstood, task_handlers
+from airtable_connector.compose.errors import TaskNotUnderstood
+from airtable_connector.compose.exporting import MOST_EXPORTS
+from airtable_connector.compose.task_handlers import NothingToSyncWith, task_handlers
 from airtable_connector.mesh import TaskHandler
 from airtable_connector.ops import DailyDigest, DigestSettings
-from airtable_connector.records import CELLS, DAILY_DIGEST, SPRINTS, Create, UnknownTable
+from airtable_connector.records import (
+    CELLS,
+    DAILY_DIGEST,
+    SPRINTS,
+    Create,
+    UnknownTable,
+)
 from airtable_connector.web.domain import DomainMessages
 
 pytestmark = pytest.mark.anyio

@@ -15,7 +15,9 @@ from airtable_connector.cli.base_commands import StoreMissing, add_base_commands
 from airtable_connector.database import SqliteFile, open_database
 from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.kernel.errors import ConnectorError
-from airtable_connector.records import STANDARD_TABLES, DamagedBackup, InvalidSchema, MalformedFile, StoreNotEmpty
+from airtable_connector.records import STANDARD_TABLES, InvalidSchema
+from airtable_connector.records.backup import DamagedBackup, StoreNotEmpty
+from airtable_connector.records.exchange import MalformedFile
 from airtable_connector.settings import NOT_USED, READERS
 
 ROOT = Path(__file__).resolve().parents[3]
