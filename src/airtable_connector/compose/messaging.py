@@ -61,7 +61,8 @@ async def start_messaging(
     outbox = Outbox(
         base.database,
         owner=ids.trace(),
-        lease=2 * settings.mesh.timeout + timedelta(seconds=5),
+        # an attempt may read two directories before it sends
+        lease=4 * settings.mesh.timeout + timedelta(seconds=5),
         clock=clock,
         wake=lambda: supervisor.wake(DISPATCH),
     )

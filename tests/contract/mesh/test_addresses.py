@@ -77,7 +77,7 @@ async def test_what_was_known_last_outlives_the_registry_and_a_restart(database:
     known = addresses(database, registry)
     assert await known.refresh_once() == timedelta(seconds=60)
     registry.away = True
-    assert await known.refresh_once() == timedelta(seconds=5)
+    assert await known.refresh_once() == timedelta(seconds=60)
     assert known.find("5") is not None
 
     restarted = addresses(database, registry)
@@ -119,3 +119,14 @@ async def test_a_droplet_that_joined_just_now_is_looked_for_but_not_at_every_que
     await clock.advance(timedelta(seconds=3))
     assert await known.seek("nobody") is None
     assert registry.asked == asked + 1
+
+
+async def test_a_directory_that_was_not_there_at_the_start_is_asked_again_soon(database: Database) -> None:
+    registry, orchestrator = Source("registry", [DASHBOARD], away=True), Source("orchestrator", [ALIEN])
+    known = addresses(database, registry, orchestrator)
+
+    assert await known.refresh_once() == timedelta(seconds=5)
+    assert known.find("5") is None
+    registry.away = False
+    assert await known.refresh_once() == timedelta(seconds=60)
+    assert known.find("5") is not None

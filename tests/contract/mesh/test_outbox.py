@@ -183,6 +183,22 @@ async def test_a_cancelled_letter_is_not_sent_and_the_next_one_is(outbox: Outbox
         await outbox.cancel(trace(9))
 
 
+async def test_withdrawing_the_one_that_holds_the_queue_up_lets_the_others_go(outbox: Outbox) -> None:
+    for number in (1, 2):
+        await outbox.add(a_letter(number))
+    first = await outbox.take("droplet-5", None)
+    assert first is not None
+    await outbox.take("droplet-5", settled(first, LetterState.QUEUED, status=503, wait=3_000))
+    assert await outbox.due_queues() == []
+
+    await outbox.cancel(first.trace_id)
+
+    assert await outbox.due_queues() == ["droplet-5"]
+    taken = await outbox.take("droplet-5", None)
+    assert taken is not None
+    assert taken.trace_id == trace(2)
+
+
 async def test_a_letter_that_is_cancelled_while_it_is_sent_stays_cancelled(outbox: Outbox) -> None:
     await outbox.add(a_letter())
     letter = await outbox.take("droplet-5", None)

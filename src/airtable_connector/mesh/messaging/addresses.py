@@ -24,7 +24,7 @@ COOL_DOWN: Final = timedelta(seconds=2)
 """The least time from one look to the next that an unknown droplet asks for."""
 
 SOON: Final = timedelta(seconds=5)
-"""How soon they are read again while none of them answers."""
+"""How soon they are read again while one of them has never answered."""
 
 _LOAD = "select name, droplet, names, endpoint, listed_by from peers order by name limit 10000"
 _FORGET = "delete from peers"
@@ -129,22 +129,21 @@ class Addresses:
     async def refresh_once(self) -> timedelta:
         """Read the directories; one that does not answer leaves what it said before."""
         async with self._flight:
-            answered = await self._read_directories()
-        return EVERY if answered or not self._sources else SOON
+            await self._read_directories()
+        return EVERY if self.complete or not self._sources else SOON
 
-    async def _read_directories(self) -> int:
+    async def _read_directories(self) -> None:
         self._looked_at = self._clock.monotonic()
-        answered = 0
+        answered = False
         for source in self._sources:
             try:
                 entries = await source.directory()
             except ConnectorError:
                 continue  # the source itself keeps account of its outage
-            answered += 1
+            answered = True
             self._listed[source.name] = tuple(_readable(entries, source.name))
         if answered:
             await self._keep()
-        return answered
 
     async def _keep(self) -> None:
         """Remember what is listed now; droplets that a silent source knew stay."""

@@ -264,7 +264,10 @@ class Outbox:
         async with self._database.transaction() as tx:
             changed = await tx.run(_CANCEL, trace_id=trace_id, at=iso(self._clock.now()))
             letter = await self._changed(tx, trace_id, changed=changed > 0, allowed="queued")
+            # it may have been the one that kept the others waiting
+            await tx.run(_DUE_NOW, queue=letter.queue, at=iso(self._clock.now()))
         self._tell(trace_id)
+        self._wake()
         return letter
 
     async def wait_for_attempt(self, trace_id: str) -> None:
