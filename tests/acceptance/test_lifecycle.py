@@ -268,7 +268,7 @@ async def test_an_emergency_stop_under_load_is_answered_and_loses_nothing_that_w
     assert answer.status_code == 200
     told = answer.json()
     assert (told.pop("emergency_stop"), told.pop("initiated_by"), list(told)) == (True, 1, ["timestamp"])
-    assert service.wait_for_log("emergency_stop")["by"] == 1
+    assert service.wait_for_log("emergency_stop", level="error")["by"] == 1
     assert service.wait_for_log("request", route="/emergency-stop")["status"] == 200
     verified = await asyncio.to_thread(place.verify)
     assert isinstance(verified, Verified), verified
