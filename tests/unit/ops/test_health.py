@@ -90,13 +90,3 @@ def test_costs_begin_anew_with_each_month():
     assert cost_this_month(cost, started=new_year - 50 * HOUR, now=new_year - HOUR) == 49
     assert cost_this_month(cost, started=new_year - 50 * HOUR, now=new_year + 2 * HOUR) == 2
     assert cost_this_month(cost, started=new_year, now=new_year - HOUR) == 0
-
-
-@pytest.mark.anyio
-async def test_another_price_is_counted_with_at_once():
-    clock = FakeClock()
-    health = Health(Store(), Process(), clock=clock, settings=SETTINGS)
-    await clock.advance(10 * HOUR)
-    assert answer(health)["cost_usd"] == 0.125
-    health.cost(Decimal(2))
-    assert answer(health)["cost_usd"] == 20
