@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
@@ -22,7 +23,26 @@ def begin_write(pool: ThreadPoolExecutor, client: httpx2.Client, body: object) -
     return writing
 
 
-async def call_until_refused(service: Service, name: str, acknowledged: list[str], number_to_stop: int) -> None:
+Stop = Callable[[Service], Awaitable[object]]
+
+
+async def by_request(service: Service) -> None:
+    """Ask for a shutdown without delay, on a connection of its own."""
+    async with service.async_client() as client:
+        answer = await client.post(
+            "/shutdown", json={"delay_seconds": 0, "reason": "test"}, headers=service.headers("admin")
+        )
+        assert (answer.status_code, answer.json()["shutdown_scheduled"]) == (200, True)
+
+
+def by_signal(number: int) -> Stop:
+    async def tell(service: Service) -> None:
+        service.tell(number)
+
+    return tell
+
+
+async def call_until_refused(service: Service, name: str, acknowledged: list[str], stop: Stop) -> None:
     """Write and read on kept-alive connections until nobody listens any more; stop the service in the midst of it.
 
     A reply that is broken off, or a connection that is reset, is raised.
@@ -35,7 +55,7 @@ async def call_until_refused(service: Service, name: str, acknowledged: list[str
                 assert made.status_code == 201, made.text
                 acknowledged.append(key)
                 if len(acknowledged) == 100:
-                    service.tell(number_to_stop)
+                    await stop(service)
                 shown = await client.get(f"/sprints/{made.json()['data']['id']}")
                 assert shown.status_code == 200, shown.text
             except httpx2.ConnectError:
@@ -49,10 +69,12 @@ def number(place: Place) -> int:
 
 
 @pytest.mark.anyio
-async def test_a_stop_under_load_breaks_no_reply_and_loses_no_write(place: Place, number: int) -> None:
+@pytest.mark.parametrize("asked", ["by signal", "by request"])
+async def test_a_stop_under_load_breaks_no_reply_and_loses_no_write(place: Place, number: int, asked: str) -> None:
+    stop = by_request if asked == "by request" else by_signal(number)
     acknowledged: list[str] = []
     with running(place, {"SHUTDOWN_GRACE_SECONDS": "0.5"}) as service, EventStream(service) as stream:
-        callers = [call_until_refused(service, f"caller-{each}", acknowledged, number) for each in range(CALLERS)]
+        callers = [call_until_refused(service, f"caller-{each}", acknowledged, stop) for each in range(CALLERS)]
         await asyncio.gather(*callers)
         assert await asyncio.to_thread(service.wait) == 0
         events = await asyncio.to_thread(stream.rest)

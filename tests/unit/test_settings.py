@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from dataclasses import fields
 from datetime import time, timedelta
@@ -14,10 +15,15 @@ from airtable_connector.kernel.secret import Secret
 from airtable_connector.settings import (
     CONFIG_NOT_USED,
     GROUPS,
+    LIVE,
     NOT_USED,
     READERS,
     BadSettings,
+    ConfigPathRefused,
+    Configuration,
     Settings,
+    adopt_live,
+    differences,
     load_settings,
     read_settings,
     shown,
@@ -202,6 +208,84 @@ def test_a_file_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadSettings, match=r"\.env cannot be read"):
         load_settings(tmp_path)
+
+
+def test_a_file_without_end_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"#" * (1024 * 1024 + 1))
+    with pytest.raises(BadSettings, match=r"\.env is longer"):
+        load_settings(tmp_path)
+
+
+def test_a_list_of_networks_is_checked_with_everything_else() -> None:
+    found = mistakes({"TRUSTED_NETWORKS": "10.0.0.0/8 = 5: admin", "PORT": "x"})
+    assert len(found) == 2
+    assert "admin is never granted to a network" in str(found)
+
+
+@pytest.mark.parametrize("asked", ["udc_config.json", "./udc_config.json", "inner/other.json", "linked.json", "{here}"])
+def test_a_config_in_the_folder_may_be_named(asked: str, tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    for name in ("udc_config.json", "inner/other.json"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "linked.json").symlink_to("inner/other.json")
+    found = Configuration(tmp_path).find(asked.format(here=tmp_path / "udc_config.json"))
+    assert found == ("inner/other.json" if "other" in asked or "linked" in asked else "udc_config.json")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "",
+        "missing.json",
+        "../outside.json",
+        "inner/../udc_config.json",
+        "{outside}",
+        "leads-out.json",
+        "folder-out/outside.json",
+        "in-a-circle.json",
+        ".env",
+        "notes.txt",
+        "folder.json",
+        "pipe.json",
+        "udc_config.json/x.json",
+        "x" * 501 + ".json",
+        "a\x00.json",
+        "\ud800.json",
+    ],
+)
+def test_no_other_file_may_be_named(asked: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder, foreign = tmp_path_factory.mktemp("ours"), tmp_path_factory.mktemp("foreign")
+    outside = foreign / "outside.json"
+    for file in (outside, folder / "udc_config.json", folder / "notes.txt", folder / ".env"):
+        file.write_text("{}")
+    (folder.parent / "outside.json").write_text("{}")
+    (folder / "folder.json").mkdir()
+    (folder / "leads-out.json").symlink_to(outside)
+    (folder / "folder-out").symlink_to(foreign)
+    (folder / "in-a-circle.json").symlink_to("in-a-circle.json")
+    os.mkfifo(folder / "pipe.json")
+    with pytest.raises(ConfigPathRefused) as refused:
+        Configuration(folder).find(asked.format(outside=outside))
+    assert str(folder) not in refused.value.message
+    assert str(foreign) not in refused.value.message
+
+
+def test_only_live_settings_are_taken_over() -> None:
+    running = read_settings({})
+    read = read_settings({name: reader.example for name, reader in READERS.items()})
+    adopted = adopt_live(running, read)
+    left = {each.name for each in differences(adopted, read)}
+    taken = {each.name for each in differences(running, adopted)}
+    assert taken <= LIVE
+    assert left & LIVE == set()
+    assert taken | left == {each.name for each in differences(running, read)}
+    assert {name for name, source in adopted.sources.items() if source == "environment"} == LIVE
+
+
+def test_differences_show_no_secret() -> None:
+    one, other = (read_settings({"DATABASE_URL": f"postgresql://me:{word}@db/base"}) for word in ("hush", "hushhush"))
+    (found,) = differences(one, other)
+    assert (found.name, found.before, found.after) == ("DATABASE_URL", "(hidden)", "(hidden)")
 
 
 def test_the_projects_own_config_is_accepted_and_names_every_place() -> None:

@@ -38,7 +38,7 @@ def find_config(folder: Path, asked: str) -> str:
     Raises:
         ConfigPathRefused: it lies outside of the folder, itself or what it links to, or is no JSON file, or not there.
     """
-    if not 0 < len(asked) <= LONGEST_PATH or "\x00" in asked:
+    if not 0 < len(asked) <= LONGEST_PATH:
         raise ConfigPathRefused(f"a path has 1 to {LONGEST_PATH} characters")
     if ".." in PurePath(asked).parts:
         raise ConfigPathRefused("it leads out of its folder")
@@ -47,7 +47,7 @@ def find_config(folder: Path, asked: str) -> str:
     inside = folder.resolve()
     try:
         found = (inside / asked).resolve(strict=True)
-    except (OSError, RuntimeError) as cause:  # a circle of links is a RuntimeError until Python 3.13
+    except (OSError, RuntimeError, ValueError) as cause:  # a circle of links, or characters that no path has
         raise ConfigPathRefused("it is not there") from cause
     if not found.is_relative_to(inside):
         raise ConfigPathRefused("it lies outside of the working directory")

@@ -79,8 +79,9 @@ def test_a_folder_named_by_the_environment_is_not_asked(
     assert find_build(checkout).source == "checkout"
 
 
-def test_an_installation_inside_a_foreign_checkout_is_not_taken_for_it(checkout: Path) -> None:
-    installed = checkout.parents[1] / ".venv" / "lib" / "python3.11" / "site-packages" / "airtable_connector"
+@pytest.mark.parametrize("place", [".venv/lib/python3.11/site-packages", "vendor"])
+def test_an_installation_inside_a_foreign_checkout_is_not_taken_for_it(place: str, checkout: Path) -> None:
+    installed = checkout.parents[1] / place / "airtable_connector"
     installed.mkdir(parents=True)
     assert find_build(installed) == Build("unknown")
 

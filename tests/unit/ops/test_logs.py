@@ -118,6 +118,34 @@ def test_lines_carry_the_trace_at_work(opened: Opened) -> None:
     assert [line.get("trace_id") for line in opened.lines()] == ["t-7", None]
 
 
+def test_another_level_holds_for_events_access_lines_and_the_libraries(opened: Opened) -> None:
+    def speak(level: str) -> None:
+        opened.logs.speak_from(level)
+        opened.events.debug("event", level_was=level)
+        opened.events.info("event", level_was=level)
+        opened.events.error("event", level_was=level)
+        opened.logs.request(**{**REQUEST, "trace_id": level})
+        logging.getLogger("library").debug(level)
+        logging.getLogger("library").warning(level)
+
+    for level in ("error", "debug", "info"):
+        speak(level)
+    said = [(line["level"], line.get("level_was") or line.get("trace_id") or line["event"]) for line in opened.lines()]
+    assert said == [
+        ("error", "error"),
+        ("debug", "debug"),
+        ("info", "debug"),
+        ("error", "debug"),
+        ("info", "debug"),
+        ("debug", "debug"),
+        ("warning", "debug"),
+        ("info", "info"),
+        ("error", "info"),
+        ("info", "info"),
+        ("warning", "info"),
+    ]
+
+
 def test_secrets_do_not_reach_a_line(opened: Opened) -> None:
     opened.events.info(
         "tried",

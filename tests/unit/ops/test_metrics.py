@@ -94,3 +94,10 @@ def test_the_last_hour_counts_server_errors_only() -> None:
         metrics.finished("GET", "/a", status, 0.001, at)
     assert metrics.errors_last_hour(30.0) == 2
     assert metrics.errors_last_hour(3605.0) == 1
+
+
+def test_errors_are_counted_however_many_there_are() -> None:
+    metrics = Metrics()
+    for number in range(150_000):
+        metrics.finished("GET", "/a", 503, 0.001, number / 1_000)
+    assert metrics.errors_last_hour(200.0) == 150_000

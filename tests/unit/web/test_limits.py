@@ -24,6 +24,15 @@ def test_a_refused_request_costs_nothing() -> None:
     assert buckets.take(5, 60.5) >= 0
 
 
+def test_another_quota_holds_from_the_next_request_on() -> None:
+    buckets: TokenBuckets[int] = TokenBuckets(60)
+    buckets.take(5, 0.0)
+    buckets.allow(2)
+    assert [buckets.take(5, 0.0) >= 0 for _ in range(3)] == [True, True, False]
+    buckets.allow(120)
+    assert [buckets.take(5, 1.0) >= 0 for _ in range(3)] == [True, True, False]  # two a second, of what is used up
+
+
 def test_no_more_callers_are_remembered_than_fit() -> None:
     buckets: TokenBuckets[int] = TokenBuckets(10)
     for caller in range(limits.BUCKETS_HELD + 5):

@@ -46,6 +46,10 @@ PROGRAM = textwrap.dedent(
         await clock.sleep(timedelta(seconds=1))
         return Answer(200, b"finished")
 
+    async def leave(call):
+        lifecycle.stop()
+        return Answer(200, b"leaving")
+
     async def endless(call):
         print("endless began", flush=True)
         await clock.sleep(timedelta(seconds=3600))
@@ -61,6 +65,7 @@ PROGRAM = textwrap.dedent(
     settings = EdgeSettings(public_prefixes=("/",))
     gate = Gate(settings, verify=None, identify=None, permission_for=read_or_write, clock=clock, turnstile=metrics)
     hot = {"/big": {"GET": big}, "/slow": {"GET": slow}, "/endless": {"GET": endless}, "/events": {"GET": events}}
+    hot["/leave"] = {"GET": leave}
     edge = Edge(
         lifespan, hot=hot, settings=settings, gate=gate, problems=Problems(clock=clock, realm="droplet-2"),
         lifecycle=lifecycle, numbers=metrics, log=logs, clock=clock, ids=RandomIds(),
@@ -180,6 +185,30 @@ async def test_what_runs_is_finished_and_the_exit_code_is_0(server: Running, num
         headers, body = await asyncio.wait_for(asked, 10)
     assert (body, headers["connection"]) == (b"finished", "close")
     assert server.process.wait(10) == 0
+
+
+async def test_a_stop_asked_from_inside_is_the_same_stop(server: Running) -> None:
+    async with connected(server.port) as slow, connected(server.port) as other:
+        asked = asyncio.ensure_future(slow.ask("/slow"))
+        assert await asyncio.to_thread(server.line) == "slow began"
+        headers, body = await other.ask("/leave")
+        assert (body, headers["connection"]) == (b"leaving", "close")
+        headers, body = await asyncio.wait_for(asked, 10)
+    assert (body, headers["connection"]) == (b"finished", "close")
+    assert server.process.wait(10) == 0
+    assert [server.line(), server.line()] == ["lifespan ended", "done"]
+
+
+async def test_after_a_stop_from_inside_the_second_signal_ends_the_process(server: Running) -> None:
+    async with connected(server.port) as connection, connected(server.port) as other:
+        connection.writer.write(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await asyncio.to_thread(server.line) == "endless began"
+        await other.ask("/leave")
+        for _ in range(2):
+            assert server.process.poll() is None
+            server.stop()
+            await asyncio.sleep(0.2)
+        assert await asyncio.to_thread(server.process.wait, 2) == 128 + signal.SIGTERM
 
 
 async def test_while_draining_kept_connections_are_told_and_closed(server: Running) -> None:
