@@ -158,19 +158,20 @@ class Writer:
         return await asyncio.shield(item.done)
 
     async def write_once(self) -> timedelta:
-        """Take what waits and commit it as one transaction; the step of the one writer."""
+        """Take what waits and commit it, each batch as one transaction, until nothing waits; the one writer's step.
+
+        There is no rest between two batches: callers are answered, and ask again, while the next commit is under way.
+        """
         await self._arrived.wait()
-        batch = self._take_batch()
-        if batch:
+        while batch := self._take_batch():
             try:
                 await self._commit_apart(batch)
             except asyncio.CancelledError:
                 for item in batch:
                     _answer(item, StoreClosing())
                 raise
-        if not self._queue:
-            self._arrived.clear()
-            self._idle.set()
+        self._arrived.clear()
+        self._idle.set()
         return timedelta(0)
 
     async def _commit_apart(self, batch: Sequence[_Waiting]) -> None:
