@@ -24,7 +24,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from airtable_connector.kernel.errors import Conflict, Invalid
-from airtable_connector.web.http import WHOLE, App, Header, Lifecycle, Send
+from airtable_connector.web.http import ARRIVED, WHOLE, App, Header, Lifecycle, Receive, Send
 
 LONGEST_HEAD: Final = 64 * 1024
 """Bytes of an unfinished request line and headers after which a connection is closed."""
@@ -202,7 +202,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_timer = self.loop.call_later(SLOWEST_HEAD, self._give_up)
 
     def on_message_begin(self) -> None:
-        """Offer the application behind to send whole answers."""
+        """Offer the application behind to take whole bodies and send whole answers."""
         super().on_message_begin()
         self.scope["extensions"] = _EXTENSIONS
 
@@ -259,7 +259,21 @@ def send_whole(send: Send, status: int, headers: Sequence[Header], body: bytes) 
     return True
 
 
-_EXTENSIONS: Final[Any] = {WHOLE: send_whole}
+def take_arrived(receive: Receive, most: int) -> bytes | None:
+    """Take a body that has arrived whole: what uvicorn's ``receive`` would return at once, without its message.
+
+    None when more is to come, it is too long, or nobody is there any more.
+    """
+    cycle: RequestResponseCycle = getattr(receive, "__self__")  # noqa: B009 - a method's, which its type does not show
+    if cycle.more_body or cycle.disconnected or cycle.response_complete or len(cycle.body) > most:
+        return None
+    body, cycle.body = cycle.body, bytearray()
+    cycle.message_event.clear()
+    cycle.flow.resume_reading()
+    return bytes(body)
+
+
+_EXTENSIONS: Final[Any] = {WHOLE: send_whole, ARRIVED: take_arrived}
 
 
 class _Server(uvicorn.Server):

@@ -1,6 +1,6 @@
 """The common edge of all dialects, and the words they share: `Call`, `Answer`, `Stream`, problems."""
 
-from airtable_connector.web.http.asgi import WHOLE, App, Header, Receive, Scope, Send
+from airtable_connector.web.http.asgi import ARRIVED, WHOLE, App, Header, Receive, Scope, Send
 from airtable_connector.web.http.behind import install_problems
 from airtable_connector.web.http.body import read_json
 from airtable_connector.web.http.call import (
@@ -31,6 +31,7 @@ from airtable_connector.web.http.routes import Methods, as_route
 from airtable_connector.web.http.settings import EdgeSettings
 
 __all__ = [
+    "ARRIVED",
     "EVENT_STREAM",
     "JSON",
     "WHOLE",

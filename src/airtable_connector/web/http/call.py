@@ -10,7 +10,7 @@ from typing import Final, Protocol, TypeAlias
 from urllib.parse import parse_qsl
 
 from airtable_connector.kernel.jsonvalues import JsonValue
-from airtable_connector.web.http.asgi import Header, Receive, Scope
+from airtable_connector.web.http.asgi import ARRIVED, NO_EXTENSIONS, Header, Receive, Scope, TakeArrived
 from airtable_connector.web.http.body import check_media_type, read_body, read_json
 from airtable_connector.web.http.errors import AddressTooLong, MalformedQuery, TooManyParameters
 
@@ -159,7 +159,10 @@ class Call:
 
     async def body(self, limit: int | None = None) -> bytes:
         """Read the body, at most ``limit`` bytes (default: what the path takes). Once per call."""
-        return await read_body(self.receive, most=self.body_limit if limit is None else limit)
+        most = self.body_limit if limit is None else limit
+        take: TakeArrived | None = self.scope.get("extensions", NO_EXTENSIONS).get(ARRIVED)
+        arrived = None if take is None else take(self.receive, most)
+        return await read_body(self.receive, most=most) if arrived is None else arrived
 
     async def json(self, limit: int | None = None) -> JsonValue:
         """Read the body as JSON. Once per call.

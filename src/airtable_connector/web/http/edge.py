@@ -13,7 +13,7 @@ from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.ops import TRACE_ID
-from airtable_connector.web.http.asgi import WHOLE, App, Header, Message, Receive, Scope, Send, SendWhole
+from airtable_connector.web.http.asgi import NO_EXTENSIONS, WHOLE, App, Header, Message, Receive, Scope, Send, SendWhole
 from airtable_connector.web.http.body import check_media_type, discard_rest
 from airtable_connector.web.http.call import UNMATCHED, Answer, Call, Endpoint, Stream, keep_call
 from airtable_connector.web.http.errors import (
@@ -49,8 +49,6 @@ LONGEST_HEADERS: Final = 16 * 1024
 
 LONGEST_PATH: Final = 2048
 """Bytes of a request's percent-encoded path."""
-
-NO_EXTENSIONS: Final[Mapping[str, SendWhole]] = {}
 
 GONE: Final = 499
 """Status noted for a caller who left before the answer; nobody is sent it."""
