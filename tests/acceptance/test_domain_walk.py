@@ -1,12 +1,12 @@
 """The domain API as its callers use it, over HTTP, on both stores."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 import pytest
-from tests.service import Place, Service, changes_of_callers, everything, pages, position, running
+from tests.service import Place, Service, changes_of_callers, eventually, everything, pages, position, running
 
 
 def add(client: httpx2.Client, path: str = "/sprints", **fields: object) -> httpx2.Response:
@@ -238,9 +238,10 @@ def test_a_read_may_ask_for_a_feed_position(client: httpx2.Client) -> None:
 def test_updated_since_shows_only_what_changed(client: httpx2.Client) -> None:
     add(client, Sprint_ID="since-1", Dev_Name="since")
     made = add(client, Sprint_ID="since-2", Dev_Name="since").json()["data"]
-    seen_at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    seen_at = datetime.fromisoformat(made["createdTime"]) + timedelta(milliseconds=1)  # times have no finer parts
+    eventually(lambda: datetime.now(UTC) > seen_at)
     client.patch("/sprints/since-1", json={"Name": "changed"}).raise_for_status()
-    found = everything(client, "/sprints", Dev_Name="since", updated_since=seen_at)
+    found = everything(client, "/sprints", Dev_Name="since", updated_since=seen_at.isoformat())
     assert keys(found) == ["since-1"]
     assert keys(everything(client, "/sprints", Dev_Name="since", updated_since=made["createdTime"])) == [
         "since-1",
