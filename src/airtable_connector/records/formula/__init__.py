@@ -1,0 +1,47 @@
+"""Airtable's formula language: read, checked, explained, evaluated."""
+
+from airtable_connector.records.formula.errors import (
+    FormulaError,
+    FormulaRefused,
+    FormulaSyntax,
+    FormulaTooCostly,
+    FormulaTooLarge,
+    Span,
+    UnknownFieldNames,
+    UnknownFunctionNames,
+)
+from airtable_connector.records.formula.explain import Explanation, Line, explain
+from airtable_connector.records.formula.formula import Equality, Formula, FormulaCache, as_cell, compile_formula
+from airtable_connector.records.formula.functions import FUNCTIONS, Function, Section
+from airtable_connector.records.formula.inputs import Context, Fact, Input
+from airtable_connector.records.formula.values import CellError, Kind, Moment, Value, Work
+
+__all__ = [
+    "FUNCTIONS",
+    "CellError",
+    "Context",
+    "Equality",
+    "Explanation",
+    "Fact",
+    "Formula",
+    "FormulaCache",
+    "FormulaError",
+    "FormulaRefused",
+    "FormulaSyntax",
+    "FormulaTooCostly",
+    "FormulaTooLarge",
+    "Function",
+    "Input",
+    "Kind",
+    "Line",
+    "Moment",
+    "Section",
+    "Span",
+    "UnknownFieldNames",
+    "UnknownFunctionNames",
+    "Value",
+    "Work",
+    "as_cell",
+    "compile_formula",
+    "explain",
+]
