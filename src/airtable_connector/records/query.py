@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import orjson
 
 from airtable_connector.records.errors import CannotFilter, CannotSort, InvalidOffset, TooManySorts
+from airtable_connector.records.formula import Formula
 from airtable_connector.records.schema import Cell, Field, FieldType, Record, Table, read_text, storable
 
 LARGEST_PAGE = 1_000
@@ -53,13 +55,14 @@ class Position:
 
 @dataclass(frozen=True)
 class Query:
-    """Which records of a table, in which order, and how many.
+    """Which records of a table, in which order, and how many. All conditions must hold.
 
     Texts are searched and sorted without regard to ASCII case, by code point; equality is to the letter. Ties keep
     the order of creation, which is also the order when no sort is given.
     """
 
     table: Table
+    formula: Formula | None = None
     equals: tuple[Equals, ...] = ()
     text: str | None = None
     sort: tuple[Sort, ...] = ()
@@ -70,7 +73,8 @@ class Query:
     @cached_property
     def plain(self) -> bool:
         """Whether the question is for everything in the order of creation."""
-        return not (self.equals or self.sort) and self.text is None and self.updated_since is None
+        unasked = self.formula is None and self.text is None and self.updated_since is None
+        return unasked and not (self.equals or self.sort)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -81,6 +85,7 @@ class Query:
             self.text,
             [[item.field.id, item.descending] for item in self.sort],
             self.updated_since,
+            None if self.formula is None else self.formula.text,
         ]
         return hashlib.blake2b(orjson.dumps(asked), digest_size=6).hexdigest()
 
@@ -170,14 +175,22 @@ def sorts_as_text(field: Field) -> bool:
     }
 
 
+def sort_keys(query: Query, record: Record) -> tuple[str | float, ...]:
+    """Return what a record is ordered by, as its `Position` holds it."""
+    return tuple(part for sort in query.sort for part in sort_key(sort, record))
+
+
 def sort_key(sort: Sort, record: Record) -> tuple[int, str | float]:
     """Return what a record is ordered by: whether the cell holds something, then its value."""
-    field, cells = sort.field, record.cells
-    if field.type is FieldType.CREATED_TIME:
+    if sort.field.type is FieldType.CREATED_TIME:
         return 1, record.created_at
-    if field.type is FieldType.LAST_MODIFIED_TIME:
+    if sort.field.type is FieldType.LAST_MODIFIED_TIME:
         return 1, record.modified_at
-    cell = cells.get(field.id)
+    return cell_key(sort.field, record.cells.get(sort.field.id))
+
+
+def cell_key(field: Field, cell: Cell | None) -> tuple[int, str | float]:
+    """Return what a record is ordered by, from its cell of the field."""
     if cell is None:
         return 0, "" if sorts_as_text(field) else 0
     if field.type is FieldType.SINGLE_SELECT:
@@ -185,6 +198,31 @@ def sort_key(sort: Sort, record: Record) -> tuple[int, str | float]:
     if field.type is FieldType.CHECKBOX:
         return 1, 1
     return 1, _fold(str(cell)[:SORTED_CHARACTERS]) if sorts_as_text(field) else float(cell)  # type: ignore[arg-type]
+
+
+def place_in_order(sort: Sequence[Sort], keys: Sequence[str | float], ordinal: int) -> tuple[Any, ...]:
+    """Return something that compares as records come in the order of a sort: the stores' order, for Python.
+
+    ``keys`` are the record's, as in `Position`.
+    """
+    parts: list[object] = []
+    for each, present, value in zip(sort, keys[::2], keys[1::2], strict=True):
+        parts += (_turned(present), _turned(value)) if each.descending else (present, value)
+    return *parts, ordinal
+
+
+def _turned(key: str | float) -> object:
+    return _Backwards(key) if isinstance(key, str) else -key
+
+
+@dataclass(frozen=True, slots=True)
+class _Backwards:
+    """A text among texts that stand from the last to the first."""
+
+    text: str
+
+    def __lt__(self, other: "_Backwards") -> bool:
+        return other.text < self.text
 
 
 def _fold(text: str) -> str:

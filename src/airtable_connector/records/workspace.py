@@ -18,7 +18,8 @@ from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.records import storage
 from airtable_connector.records.errors import InvalidSchema, PositionNotReached, UnknownTable
 from airtable_connector.records.feed import Change, Head
-from airtable_connector.records.query import Page, Position, Query, sort_key
+from airtable_connector.records.formula import Formula, FormulaCache
+from airtable_connector.records.query import Page, Query
 from airtable_connector.records.requests import (
     Actor,
     LoggedEvent,
@@ -28,8 +29,12 @@ from airtable_connector.records.requests import (
     WriteRequest,
 )
 from airtable_connector.records.schema import Record, Table
+from airtable_connector.records.searching import Searching
 from airtable_connector.records.shelving import Shelving
 from airtable_connector.records.writer import Writer
+
+FORMULAS = 256
+"""Formulas kept ready, those that were used last."""
 
 FORGET_STEP = 2_000
 """Kept answers forgotten in one transaction."""
@@ -65,6 +70,8 @@ class Workspace:
         self._tables: dict[str, Table] = {}
         self._tables_by_id: dict[TableId, Table] = {}
         self._shelving = Shelving(database, clock=clock, observer=observer, limit=settings.memory)
+        self._searching = Searching(database, self._tables_by_id, clock=clock)
+        self._formulas = FormulaCache(FORMULAS)
         self._writer = Writer(
             database,
             self._shelving,
@@ -107,6 +114,15 @@ class Workspace:
             raise UnknownTable(name_or_id, self._tables)
         return found
 
+    def formula(self, text: str, table: Table) -> Formula:
+        """Read a formula over a table, for a question; one that was used lately costs a look-up.
+
+        Raises:
+            FormulaSyntax, FormulaTooLarge: the text is no formula, or one that is too large.
+            UnknownFieldNames, UnknownFunctionNames, FormulaRefused: it cannot work over this table.
+        """
+        return self._formulas.formula(text, table)
+
     async def add_table(self, table: Table) -> None:
         """Add a table to the base.
 
@@ -130,18 +146,11 @@ class Workspace:
 
         From memory when the question is for everything in the order of creation and the table is held there; from
         a snapshot of the store otherwise.
+
+        Raises:
+            FormulaTooCostly: the question's formula takes more work than one question is given.
         """
-        page = self.page_from_memory(query)
-        if page is not None:
-            return page
-        async with self._database.reading() as reader:
-            records = await storage.find(reader, query)
-        shown = records[: query.page_size]
-        blobs = [query.table.encode(record) for record in shown]
-        if len(records) <= query.page_size:
-            return Page(blobs, None)
-        keys = tuple(part for sort in query.sort for part in sort_key(sort, shown[-1]))
-        return Page(blobs, Position(shown[-1].ordinal, keys))
+        return self.page_from_memory(query) or await self._searching.page(query)
 
     def page_from_memory(self, query: Query) -> Page | None:
         """Answer a question at once when that is possible; None when it must go to the store."""
