@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TypeAlias
 
 import orjson
 
 from airtable_connector.records.errors import CannotFilter, CannotSort, InvalidOffset, TooManySorts
-from airtable_connector.records.formula import Formula
-from airtable_connector.records.schema import Cell, Field, FieldType, Record, Table, read_text, storable
+from airtable_connector.records.formula import Formula, cell_of, source_of
+from airtable_connector.records.schema import RECORD_FACTS, Cell, Field, FieldType, Record, Table, read_text, storable
 
 LARGEST_PAGE = 1_000
 """Records in one page; also what a list without page parameters answers."""
@@ -25,6 +25,9 @@ MOST_SORTS = 5
 
 SORTED_CHARACTERS = 200
 """Of a text only so many characters are compared when sorting, so that offsets fit into an address."""
+
+SortKey: TypeAlias = tuple[int, str | float]
+"""What a cell is ordered by: whether it holds something, then its value."""
 
 UNSORTABLE = frozenset({FieldType.MULTIPLE_SELECTS, FieldType.MULTIPLE_RECORD_LINKS, FieldType.MULTIPLE_ATTACHMENTS})
 
@@ -62,13 +65,13 @@ class Query:
     """
 
     table: Table
-    formula: Formula | None = None
     equals: tuple[Equals, ...] = ()
     text: str | None = None
     sort: tuple[Sort, ...] = ()
     updated_since: str | None = None
     page_size: int = LARGEST_PAGE
     after: Position | None = None
+    formula: Formula | None = None
 
     @cached_property
     def plain(self) -> bool:
@@ -175,24 +178,17 @@ def sorts_as_text(field: Field) -> bool:
     }
 
 
-def sort_keys(query: Query, record: Record) -> tuple[str | float, ...]:
-    """Return what a record is ordered by, as its `Position` holds it."""
-    return tuple(part for sort in query.sort for part in sort_key(sort, record))
+def sort_keys(query: Query, record: Record) -> tuple[SortKey, ...]:
+    """Return what a record is ordered by, one key for each field."""
+    return tuple(sort_key(sort.field, cell_of(source_of(sort.field), record)) for sort in query.sort)
 
 
-def sort_key(sort: Sort, record: Record) -> tuple[int, str | float]:
-    """Return what a record is ordered by: whether the cell holds something, then its value."""
-    if sort.field.type is FieldType.CREATED_TIME:
-        return 1, record.created_at
-    if sort.field.type is FieldType.LAST_MODIFIED_TIME:
-        return 1, record.modified_at
-    return cell_key(sort.field, record.cells.get(sort.field.id))
-
-
-def cell_key(field: Field, cell: Cell | None) -> tuple[int, str | float]:
-    """Return what a record is ordered by, from its cell of the field."""
+def sort_key(field: Field, cell: Cell | None) -> SortKey:
+    """Return what a cell is ordered by: whether it holds something, then its value."""
     if cell is None:
         return 0, "" if sorts_as_text(field) else 0
+    if field.type in RECORD_FACTS:
+        return 1, str(cell)
     if field.type is FieldType.SINGLE_SELECT:
         return 1, field.choices.index(cell) if cell in field.choices else len(field.choices)
     if field.type is FieldType.CHECKBOX:
@@ -200,33 +196,8 @@ def cell_key(field: Field, cell: Cell | None) -> tuple[int, str | float]:
     return 1, _fold(str(cell)[:SORTED_CHARACTERS]) if sorts_as_text(field) else float(cell)  # type: ignore[arg-type]
 
 
-def place_in_order(sort: Sequence[Sort], keys: Sequence[str | float], ordinal: int) -> tuple[Any, ...]:
-    """Return something that compares as records come in the order of a sort: the stores' order, for Python.
-
-    ``keys`` are the record's, as in `Position`.
-    """
-    parts: list[object] = []
-    for each, present, value in zip(sort, keys[::2], keys[1::2], strict=True):
-        parts += (_turned(present), _turned(value)) if each.descending else (present, value)
-    return *parts, ordinal
-
-
-def _turned(key: str | float) -> object:
-    return _Backwards(key) if isinstance(key, str) else -key
-
-
-@dataclass(frozen=True, slots=True)
-class _Backwards:
-    """A text among texts that stand from the last to the first."""
-
-    text: str
-
-    def __lt__(self, other: "_Backwards") -> bool:
-        return other.text < self.text
-
-
 def _fold(text: str) -> str:
-    return text.translate(_ASCII_LOWER)
+    return text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
 
 
 _ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}

@@ -1,7 +1,11 @@
-"""Answers to questions with conditions or an order."""
+"""Answers to questions with conditions or an order: from a shelf's columns, or from the store.
+
+Both see one state of the table, however long they take. A text search is left to the store, which needs no columns of
+long texts for it; so is a formula over links, which needs one state of several tables.
+"""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -9,11 +13,12 @@ from airtable_connector.database import Database, Reader
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import TableId
 from airtable_connector.records import storage
+from airtable_connector.records.browsing import ShelfSearch
 from airtable_connector.records.findings import Findings
-from airtable_connector.records.formula import Context, Fact, Formula, Input, Work
-from airtable_connector.records.formula.values import to_text
+from airtable_connector.records.formula import Context, Formula, Work, cell_of, to_text
 from airtable_connector.records.query import Equals, Page, Position, Query, sort_keys
-from airtable_connector.records.schema import Cell, Field, FieldType, Record, Table
+from airtable_connector.records.schema import Field, FieldType, Record, Table
+from airtable_connector.records.shelving import Shelving
 from airtable_connector.records.sieve import Sieve, Turns
 
 SEARCH_STEPS: Final = 200_000_000
@@ -26,8 +31,11 @@ PORTION: Final = 200
 class Searching:
     """Answers questions with conditions or an order."""
 
-    def __init__(self, database: Database, tables: Mapping[TableId, Table], *, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, shelving: Shelving, tables: Mapping[TableId, Table], *, clock: Clock
+    ) -> None:
         self._database = database
+        self._shelving = shelving
         self._tables = tables
         self._clock = clock
         self._queue = asyncio.Lock()
@@ -38,16 +46,26 @@ class Searching:
         Raises:
             FormulaTooCostly: its formula takes more than `SEARCH_STEPS`.
         """
-        async with self._database.reading() as reader:
-            if query.formula is None:
-                return await _answered(reader, query)
-            with Turns(self._queue, self._clock) as turns:
-                return await self._sifted(reader, query, query.formula, turns)
+        formula, names = query.formula, dict[str, str]()
+        with Turns(self._queue, self._clock) as turns:
+            sieve = None
+            if formula is not None:
+                sieve = Sieve(formula, Context(self._clock.now(), names, Work(SEARCH_STEPS)), turns)
+            shelf = self._shelving.shelf(query.table)
+            if shelf is not None and query.text is None and not (formula and formula.reads_links):
+                return await ShelfSearch(shelf, query, sieve, room=self._shelving.has_room_for).page(turns)
+            if formula is None or sieve is None:
+                async with self._database.reading() as reader:
+                    return await _page_of_store(reader, query)
+            # before the snapshot: those that wait here must not take all the connections with them
+            await turns.stand_in_queue()
+            async with self._database.reading() as reader:
+                return await self._sifted(reader, query, formula, sieve, names)
 
-    async def _sifted(self, reader: Reader, query: Query, formula: Formula, turns: Turns) -> Page:
+    async def _sifted(
+        self, reader: Reader, query: Query, formula: Formula, sieve: Sieve, names: dict[str, str]
+    ) -> Page:
         """Look at every record of a snapshot that meets the other conditions."""
-        names: dict[str, str] = {}
-        sieve = Sieve(formula, Context(self._clock.now(), names, Work(SEARCH_STEPS)), turns)
         findings = Findings(query)
         # in the order of creation, whatever the question's order: so each record is read once
         asked = replace(
@@ -61,57 +79,37 @@ class Searching:
         while True:
             records = await storage.find(reader, asked)
             if formula.reads_links:
-                await self._name_links(reader, formula, records, names)
+                names.clear()
+                names.update(await self._names_of_linked(reader, formula, records))
             columns = [[cell_of(source, record) for record in records] for source in formula.inputs]
-            for row in await sieve.pick(columns, len(records), findings.missing):
-                record = records[row]
-                findings.offer(record.ordinal, sort_keys(query, record), query.table.encode(record))
+            picked = [records[row] for row in await sieve.pick(columns, len(records), findings.missing)]
+            findings.offer([(each.ordinal, query.table.encode(each), sort_keys(query, each)) for each in picked])
             if len(records) < PORTION or findings.missing <= 0:
                 return findings.page()
             asked = replace(asked, after=Position(records[-1].ordinal))
-            await turns.give()
 
-    async def _name_links(
-        self, reader: Reader, formula: Formula, records: Iterable[Record], names: dict[str, str]
-    ) -> None:
-        """Put the names of the records that these link to into ``names``, and nothing else."""
+    async def _names_of_linked(self, reader: Reader, formula: Formula, records: Sequence[Record]) -> dict[str, str]:
         links = [
-            each for each in formula.inputs if isinstance(each, Field) and each.type is FieldType.MULTIPLE_RECORD_LINKS
+            each.id
+            for each in formula.inputs
+            if isinstance(each, Field) and each.type is FieldType.MULTIPLE_RECORD_LINKS
         ]
-        linked = {str(target) for record in records for field in links for target in _items(record.cells.get(field.id))}
-        names.clear()
-        for record in await storage.records_by_id(reader, linked):
-            names[record.id] = _name(record, self._tables[record.table])
+        cells = [record.cells.get(link) for record in records for link in links]
+        linked = {str(target) for cell in cells if isinstance(cell, list) for target in cell}
+        return {record.id: self._name(record) for record in await storage.records_by_id(reader, linked)}
+
+    def _name(self, record: Record) -> str:
+        return to_text(record.cells.get(self._tables[record.table].primary_field.id))
 
 
-async def _answered(reader: Reader, query: Query) -> Page:
+async def _page_of_store(reader: Reader, query: Query) -> Page:
     records = await storage.find(reader, query)
     shown = records[: query.page_size]
     blobs = [query.table.encode(record) for record in shown]
     if len(records) <= query.page_size:
         return Page(blobs, None)
-    return Page(blobs, Position(shown[-1].ordinal, sort_keys(query, shown[-1])))
-
-
-def _name(record: Record, table: Table) -> str:
-    return to_text(record.cells.get(table.primary_field.id))
-
-
-def _items(cell: Cell | None) -> Sequence[object]:
-    return cell if isinstance(cell, list) else ()
-
-
-def cell_of(source: Input, record: Record) -> Cell | None:
-    """Return what a formula reads of a record."""
-    match source:
-        case Fact.RECORD_ID:
-            return record.id
-        case Fact.CREATED:
-            return record.created_at
-        case Fact.MODIFIED:
-            return record.modified_at
-        case _:
-            return record.cells.get(source.id)
+    keys = sort_keys(query, shown[-1])
+    return Page(blobs, Position(shown[-1].ordinal, tuple(part for key in keys for part in key)))
 
 
 def _known_to_the_store(formula: Formula) -> list[Equals]:

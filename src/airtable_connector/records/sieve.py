@@ -18,8 +18,8 @@ from airtable_connector.records.schema import Cell
 LIGHT_STEPS: Final = 1_000_000
 """What a formula may cost on the event loop in one piece: about two milliseconds."""
 
-LONGEST_HOLD: Final = timedelta(milliseconds=1)
-"""How long a search holds the event loop before others get a turn."""
+LONGEST_HOLD: Final = 0.001
+"""Seconds that a search holds the event loop before others get a turn."""
 
 
 class Turns(AbstractContextManager["Turns"]):
@@ -28,15 +28,19 @@ class Turns(AbstractContextManager["Turns"]):
     def __init__(self, queue: asyncio.Lock, clock: Clock) -> None:
         self._queue = queue
         self._clock = clock
-        self._began = clock.monotonic()
+        self._until = clock.monotonic() + LONGEST_HOLD
         self._queued = False
 
+    @property
+    def due(self) -> bool:
+        """Whether this search has held the event loop for long enough."""
+        return self._clock.monotonic() >= self._until
+
     async def give(self) -> None:
-        """Give others a turn when this search has held the event loop for long enough."""
-        if self._clock.monotonic() - self._began >= LONGEST_HOLD.total_seconds():
-            await self.stand_in_queue()
-            await self._clock.sleep(timedelta(0))
-            self._began = self._clock.monotonic()
+        """Let others run."""
+        await self.stand_in_queue()
+        await self._clock.sleep(timedelta(0))
+        self._until = self._clock.monotonic() + LONGEST_HOLD
 
     async def stand_in_queue(self) -> None:
         """Wait until no other long search runs."""

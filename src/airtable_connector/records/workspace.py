@@ -70,7 +70,7 @@ class Workspace:
         self._tables: dict[str, Table] = {}
         self._tables_by_id: dict[TableId, Table] = {}
         self._shelving = Shelving(database, clock=clock, observer=observer, limit=settings.memory)
-        self._searching = Searching(database, self._tables_by_id, clock=clock)
+        self._searching = Searching(database, self._shelving, self._tables_by_id, clock=clock)
         self._formulas = FormulaCache(FORMULAS)
         self._writer = Writer(
             database,

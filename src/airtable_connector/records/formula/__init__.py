@@ -13,8 +13,8 @@ from airtable_connector.records.formula.errors import (
 from airtable_connector.records.formula.explain import Explanation, Line, explain
 from airtable_connector.records.formula.formula import Equality, Formula, FormulaCache, as_cell, compile_formula
 from airtable_connector.records.formula.functions import FUNCTIONS, Function, Section
-from airtable_connector.records.formula.inputs import Context, Fact, Input
-from airtable_connector.records.formula.values import CellError, Kind, Moment, Value, Work
+from airtable_connector.records.formula.inputs import Context, Fact, Input, cell_of, source_of
+from airtable_connector.records.formula.values import CellError, Kind, Moment, Value, Work, to_text
 
 __all__ = [
     "FUNCTIONS",
@@ -42,6 +42,9 @@ __all__ = [
     "Value",
     "Work",
     "as_cell",
+    "cell_of",
     "compile_formula",
     "explain",
+    "source_of",
+    "to_text",
 ]
