@@ -161,6 +161,16 @@ class Workspace:
         shelf = self._shelving.shelf(table)
         return self.head.seq if shelf is None else shelf.version
 
+    def version_of(self, query: Query) -> int | None:
+        """Return a number that changes whenever the answer may; None when the passing of time can change it."""
+        formula = query.formula
+        if formula is None:
+            return self.version(query.table)
+        if formula.reads_time:
+            return None
+        # a linked record may get another name
+        return self.head.seq if formula.reads_links else self.version(query.table)
+
     def record_from_memory(self, table: Table, record_id: str) -> bytes | None:
         """Return a record as JSON by its id when it is held in memory."""
         shelf = self._shelving.shelf(table)

@@ -39,7 +39,7 @@ class FormulaError(Invalid):
         super().__init__(
             message,
             field="formula",
-            hint=hint,
+            hint=hint or f"look at character {span.start + 1} of the formula",
             facts={"start": span.start, "end": span.end, "pointing": self.pointing},
         )
 

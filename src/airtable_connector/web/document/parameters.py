@@ -148,10 +148,13 @@ _SHARED: Final[dict[str, Schema]] = {
         "schema": {"type": "string", "minLength": 1, "maxLength": 500},
         "example": "recT5rq0Wn3xYz8Ka",
     },
-    "Filter": {
-        **_query("filter", {"type": "string"}, "A formula. This version does not offer it and answers 422."),
-        "deprecated": True,
-    },
+    "Filter": _query(
+        "filter",
+        {"type": "string", "minLength": 1},
+        "Only records that this formula, in Airtable's language, lets through. An answer whose formula reads the time"
+        " has no ETag.",
+        example='IS_AFTER(CREATED_TIME(), "2026-01-31")',
+    ),
     "Text": _query(
         "q",
         {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT, "pattern": _NUL_FREE},

@@ -27,19 +27,6 @@ class InvalidParameter(Invalid):
         super().__init__(f"the value of {name} is not valid", field=name, hint=f"allowed: {allowed}")
 
 
-class FilterNotOffered(Invalid):
-    """Formulas are not part of this version."""
-
-    code = "filter-not-offered"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "filter= takes a formula, which this version does not offer",
-            field="filter",
-            hint="filter by equality with <Field>=<value>, or search texts with q=",
-        )
-
-
 class InvalidBody(Invalid):
     """The body is JSON of another shape."""
 
