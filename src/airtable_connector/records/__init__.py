@@ -10,6 +10,7 @@ from airtable_connector.records.backup import (
     back_up,
     restore,
 )
+from airtable_connector.records.browsing import index_for
 from airtable_connector.records.errors import (
     CannotFilter,
     CannotSort,
@@ -120,6 +121,7 @@ from airtable_connector.records.schema import (
     stable_id,
     table_from_definition,
 )
+from airtable_connector.records.searching import SEARCH_STEPS
 from airtable_connector.records.shelving import ShelfGivenUp, ShelfLoaded
 from airtable_connector.records.storage import read_tables
 from airtable_connector.records.workspace import (
@@ -141,6 +143,7 @@ __all__ = [
     "MOST_ITEMS",
     "MOST_SORTS",
     "PROOF",
+    "SEARCH_STEPS",
     "SPRINTS",
     "STANDARD_TABLES",
     "Action",
@@ -237,6 +240,7 @@ __all__ = [
     "etag",
     "explain",
     "export_records",
+    "index_for",
     "open_workspace",
     "preamble",
     "read_offset",

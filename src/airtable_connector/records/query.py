@@ -95,10 +95,11 @@ class Query:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of an answer: records as JSON bytes, and where the next page begins if there is one."""
+    """One page of an answer: records as JSON bytes, where the next page begins if there is one, its formula's cost."""
 
     records: Sequence[bytes]
     next: Position | None
+    steps: int = 0
 
 
 def equals(field: Field, text: str) -> Equals:

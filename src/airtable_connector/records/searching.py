@@ -53,14 +53,16 @@ class Searching:
                 sieve = Sieve(formula, Context(self._clock.now(), names, Work(SEARCH_STEPS)), turns)
             shelf = self._shelving.shelf(query.table)
             if shelf is not None and query.text is None and not (formula and formula.reads_links):
-                return await ShelfSearch(shelf, query, sieve, room=self._shelving.has_room_for).page(turns)
+                page = await ShelfSearch(shelf, query, sieve, room=self._shelving.has_room_for).page(turns)
+                return page if sieve is None else replace(page, steps=sieve.spent)
             if formula is None or sieve is None:
                 async with self._database.reading() as reader:
                     return await _page_of_store(reader, query)
             # before the snapshot: those that wait here must not take all the connections with them
             await turns.stand_in_queue()
             async with self._database.reading() as reader:
-                return await self._sifted(reader, query, formula, sieve, names)
+                page = await self._sifted(reader, query, formula, sieve, names)
+                return replace(page, steps=sieve.spent)
 
     async def _sifted(
         self, reader: Reader, query: Query, formula: Formula, sieve: Sieve, names: dict[str, str]

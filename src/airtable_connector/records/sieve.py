@@ -62,8 +62,13 @@ class Sieve:
         self._formula = formula
         self._context = context
         self._turns = turns
-        self._left = context.work.left
+        self._given = self._left = context.work.left
         self._heavy = False
+
+    @property
+    def spent(self) -> int:
+        """The steps taken."""
+        return self._given - self._left
 
     async def pick(self, columns: Sequence[Sequence[Cell | None]], rows: int, most: int) -> list[int]:
         """Return the numbers of the first ``most`` rows that match.
