@@ -1,13 +1,13 @@
-"""Rows of a table that are held in memory, some hundreds together, with their cells by column.
+"""Records of a table that are held in memory, some hundreds together, with their cells by column.
 
-A column is made from the rows when somebody first asks for it, and kept. A block that a reader may be looking at is
+A column is made from the records when somebody first asks for it, and kept. A block that a reader may be looking at is
 not changed any more: a change makes another block.
 """
 
 import sys
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -16,46 +16,50 @@ from airtable_connector.records.formula import Fact, Input, cell_of
 from airtable_connector.records.schema import Cell, FieldType, Record, Table
 
 BLOCK: Final = 512
-"""Rows of a block; some grow to twice as many before they are cut in two."""
+"""Records of a block; some grow to twice as many before they are cut in two."""
 
 BYTES_OF_A_PLACE: Final = 150
 """Cost in memory of a value that places are found by: its entry, its list, its number."""
 
 Column: TypeAlias = list[Cell | None]
+Columns: TypeAlias = dict[str, tuple[Input, Column]]
 Places: TypeAlias = Mapping[Cell | None, Sequence[int]]
 
 _HELD = (Fact.RECORD_ID, Fact.MODIFIED)
-"""What rows hold themselves; all else is in their JSON."""
-
-_ordinal = attrgetter("ordinal")
-
-
-class Row:
-    """A record as it is held: what it is served as, and what this does not show."""
-
-    __slots__ = ("blob", "id", "modified", "ordinal")
-
-    def __init__(self, record: Record, blob: bytes) -> None:
-        self.id: str = record.id
-        self.ordinal = record.ordinal
-        self.modified = record.modified_at
-        self.blob = blob
+"""What blocks hold by itself; all else is in the records' JSON."""
 
 
 class Block:
-    """Rows of one table, one after the other in the order of creation."""
+    """Records of one table, one after the other in the order of creation."""
 
-    __slots__ = ("_cell_bytes", "_columns", "_place_bytes", "_places", "_table", "blobs", "edition", "rows")
+    __slots__ = (
+        "_cell_bytes",
+        "_columns",
+        "_place_bytes",
+        "_places",
+        "_table",
+        "blobs",
+        "edition",
+        "ids",
+        "modified",
+        "ordinals",
+    )
 
-    def __init__(self, table: Table, edition: int, rows: list[Row]) -> None:
+    def __init__(self, table: Table, edition: int, columns: Columns | None = None, cell_bytes: int = 0) -> None:
         self.edition = edition
         """The shelf's edition that the block was made for; readers of earlier ones do not see it."""
-        self.rows = rows
-        self.blobs = [row.blob for row in rows]
+        self.ordinals: array[int] = array("q")
+        self.ids: list[str] = []
+        self.modified: list[str] = []
+        self.blobs: list[bytes] = []
         self._table = table
-        self._columns: dict[str, tuple[Input, Column]] = {}
+        self._columns: Columns = columns or {}
+        self._cell_bytes = cell_bytes
         self._places: dict[str, Places] = {}
-        self._cell_bytes = self._place_bytes = 0
+        self._place_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.blobs)
 
     @property
     def memory(self) -> int:
@@ -64,14 +68,18 @@ class Block:
 
     @property
     def last(self) -> int:
-        """The ordinal of the last row."""
-        return self.rows[-1].ordinal
+        """The ordinal of the last record."""
+        return self.ordinals[-1]
 
     # what readers ask
 
     def beyond(self, ordinal: int) -> int:
-        """Return the place of the first row after an ordinal."""
-        return bisect_right(self.rows, ordinal, key=_ordinal)
+        """Return the place of the first record after an ordinal."""
+        return bisect_right(self.ordinals, ordinal)
+
+    def blob(self, ordinal: int) -> bytes:
+        """Return the JSON of the record with this ordinal, which must be here."""
+        return self.blobs[bisect_left(self.ordinals, ordinal)]
 
     def columns(self, sources: Sequence[Input], *, keep: bool) -> list[Column]:
         """Return one column for each source; those that have to be made are kept for later readers if wanted."""
@@ -105,9 +113,9 @@ class Block:
     def _column(self, source: Input, shown: Sequence[dict[str, Any]]) -> Column:
         match source:
             case Fact.RECORD_ID:
-                return [row.id for row in self.rows]
+                return [*self.ids]
             case Fact.MODIFIED:
-                return [row.modified for row in self.rows]
+                return [*self.modified]
             case Fact.CREATED:
                 return [each["createdTime"] for each in shown]
         column = [each["fields"].get(source.name) for each in shown]
@@ -121,24 +129,33 @@ class Block:
 
     def copied(self, edition: int) -> "Block":
         """Return an equal block of a later edition."""
-        copy = Block(self._table, edition, self.rows[:])
-        copy._columns = {key: (source, column[:]) for key, (source, column) in self._columns.items()}
-        copy._cell_bytes = self._cell_bytes
-        return copy
+        columns = {key: (source, column[:]) for key, (source, column) in self._columns.items()}
+        return self._part(edition, slice(None), columns, self._cell_bytes)
 
     def halves(self) -> "tuple[Block, Block]":
-        """Return the first rows and the others as two blocks."""
-        middle = len(self.rows) // 2
-        first, others = self.rows[:middle], self.rows[middle:]
-        return Block(self._table, self.edition, first), Block(self._table, self.edition, others)
+        """Return the first records and the others as two blocks."""
+        middle = len(self) // 2
+        return self._part(self.edition, slice(middle)), self._part(self.edition, slice(middle, None))
 
-    def put(self, row: Row, record: Record) -> None:
-        """Show a row at its ordinal: in place of the one that has it, or between its neighbours."""
-        at = bisect_left(self.rows, row.ordinal, key=_ordinal)
-        if at < len(self.rows) and self.rows[at].ordinal == row.ordinal:
+    def _part(self, edition: int, places: slice, columns: Columns | None = None, cell_bytes: int = 0) -> "Block":
+        part = Block(self._table, edition, columns, cell_bytes)
+        part.ordinals, part.ids = self.ordinals[places], self.ids[places]
+        part.modified, part.blobs = self.modified[places], self.blobs[places]
+        return part
+
+    def put(self, record: Record, blob: bytes) -> None:
+        """Show a record at its ordinal: in place of the one that has it, or between its neighbours."""
+        at = bisect_left(self.ordinals, record.ordinal)
+        if at < len(self) and self.ordinals[at] == record.ordinal:
             self._cut(at)
-        self.rows.insert(at, row)
-        self.blobs.insert(at, row.blob)
+        modified = record.modified_at
+        if at and self.modified[at - 1] == modified:
+            # those that were written together share one text
+            modified = self.modified[at - 1]
+        self.ordinals.insert(at, record.ordinal)
+        self.ids.insert(at, record.id)
+        self.modified.insert(at, modified)
+        self.blobs.insert(at, blob)
         for source, column in self._columns.values():
             cell = cell_of(source, record)
             column.insert(at, cell)
@@ -146,8 +163,8 @@ class Block:
         self._forget_places()
 
     def remove(self, ordinal: int) -> None:
-        """Show a row no longer."""
-        self._cut(bisect_left(self.rows, ordinal, key=_ordinal))
+        """Show the record with this ordinal no longer."""
+        self._cut(bisect_left(self.ordinals, ordinal))
         self._forget_places()
 
     def forget_columns(self) -> None:
@@ -156,7 +173,7 @@ class Block:
         self._forget_places()
 
     def _cut(self, at: int) -> None:
-        del self.rows[at], self.blobs[at]
+        del self.ordinals[at], self.ids[at], self.modified[at], self.blobs[at]
         for _, column in self._columns.values():
             self._cell_bytes -= _bytes_of(column.pop(at))
 

@@ -68,7 +68,7 @@ class ShelfSearch:
         """Return the rows that the index and the place to begin leave."""
         if block.last <= self._after:
             return NOTHING
-        rows: Sequence[int] = range(len(block.rows))
+        rows: Sequence[int] = range(len(block))
         if self._index is not None:
             source, values = self._index
             places = self._shelf.places(block, source, keep=self._keep)
@@ -76,7 +76,7 @@ class ShelfSearch:
             if not found:
                 return NOTHING
             rows = found[0] if len(found) == 1 else sorted(chain.from_iterable(found))
-        if block.rows[rows[0]].ordinal <= self._after:
+        if block.ordinals[rows[0]] <= self._after:
             begin = block.beyond(self._after)
             rows = [row for row in rows if row >= begin]
         return rows
@@ -91,7 +91,7 @@ class ShelfSearch:
     async def _sifted(self, block: Block, rows: Sequence[int], sieve: Sieve, most: int) -> Sequence[int]:
         """Return the rows that the formula lets through."""
         columns = self._shelf.columns(block, self._formula_reads, keep=self._keep)
-        if len(rows) < len(block.rows):
+        if len(rows) < len(block):
             columns = [[column[row] for row in rows] for column in columns]
         return [rows[number] for number in await sieve.pick(columns, len(rows), most)]
 
@@ -103,8 +103,8 @@ class ShelfSearch:
             for sort, column in zip(self._query.sort, columns, strict=True)
         ]
         each_key = zip(*keys, strict=True) if keys else repeat(())
-        held = block.rows
-        findings.offer([(held[row].ordinal, held[row].blob, key) for row, key in zip(rows, each_key, strict=False)])
+        ordinals, blobs = block.ordinals, block.blobs
+        findings.offer([(ordinals[row], blobs[row], key) for row, key in zip(rows, each_key, strict=False)])
 
 
 def index_for(table: Table, formula: Formula | None, equals: Sequence[Equals]) -> Index | None:

@@ -9,11 +9,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from airtable_connector.records.blocks import BLOCK, Block, Column, Places, Row
+from airtable_connector.records.blocks import BLOCK, Block, Column, Places
 from airtable_connector.records.formula import Input
 from airtable_connector.records.schema import Record, Table
 
-BYTES_BESIDE_A_RECORD = 400
+BYTES_BESIDE_A_RECORD = 290
 """Measured cost of a record in memory besides its JSON: object headers, its id and moments, its place in the order."""
 
 BYTES_BESIDE_A_CELL = 72
@@ -44,7 +44,7 @@ class Shelf:
         self.table = table
         self.version = 0
         """The feed sequence of the last change to this table that the shelf shows."""
-        self._rows: dict[str, Row] = {}
+        self._ordinals: dict[str, int] = {}
         self._blocks: list[Block] = []
         self._lasts = array("q")
         """The last ordinal of each block."""
@@ -52,17 +52,17 @@ class Shelf:
         self._json_bytes = self._column_bytes = 0
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._ordinals)
 
     @property
     def memory(self) -> int:
         """Bytes of memory held, estimated."""
-        return self._json_bytes + len(self._rows) * BYTES_BESIDE_A_RECORD + self._column_bytes
+        return self._json_bytes + len(self._ordinals) * BYTES_BESIDE_A_RECORD + self._column_bytes
 
     def get(self, record_id: str) -> bytes | None:
         """Return a record's JSON, or None."""
-        row = self._rows.get(record_id)
-        return None if row is None else row.blob
+        ordinal = self._ordinals.get(record_id)
+        return None if ordinal is None else self._blocks[bisect_left(self._lasts, ordinal)].blob(ordinal)
 
     def page(self, after: int, size: int) -> tuple[Sequence[bytes], int | None]:
         """Return up to ``size`` records beyond an ordinal, and the last one's ordinal when there are more."""
@@ -76,10 +76,10 @@ class Shelf:
         while len(found) < size and number + 1 < len(self._blocks):
             number += 1
             block = self._blocks[number]
-            end = min(size - len(found), len(block.blobs))
+            end = min(size - len(found), len(block))
             found += block.blobs[:end]
-        more = end < len(block.blobs) or number + 1 < len(self._blocks)
-        return found, block.rows[end - 1].ordinal if more else None
+        more = end < len(block) or number + 1 < len(self._blocks)
+        return found, block.ordinals[end - 1] if more else None
 
     def blocks(self) -> Sequence[Block]:
         """Return all records as they are now; what is changed later does not show in these blocks."""
@@ -105,7 +105,7 @@ class Shelf:
 
     def cost_of(self, columns: int) -> int:
         """Return what so many columns more can take in memory at most."""
-        return self._json_bytes + columns * len(self._rows) * BYTES_BESIDE_A_CELL
+        return self._json_bytes + columns * len(self._ordinals) * BYTES_BESIDE_A_CELL
 
     def recount(self) -> None:
         """Count anew what columns take: until then, those of blocks that were replaced are counted as well."""
@@ -129,42 +129,43 @@ class Shelf:
 
     def put(self, record: Record) -> None:
         """Show this state of a record."""
-        known = self._rows.get(record.id)
-        if known is not None and known.ordinal != record.ordinal:
+        known = self._ordinals.get(record.id)
+        if known == record.ordinal:
+            self._json_bytes -= len(self._blocks[bisect_left(self._lasts, known)].blob(known))
+        elif known is not None:
             # it was removed and came back under its old id: its place is another
             self._remove(record.id)
-            known = None
         # orjson's own result keeps its over-sized buffer alive
-        row = Row(record, b"%b" % self.table.encode(record))
-        self._json_bytes += len(row.blob) - (0 if known is None else len(known.blob))
-        self._rows[record.id] = row
+        blob = b"%b" % self.table.encode(record)
+        self._json_bytes += len(blob)
+        self._ordinals[record.id] = record.ordinal
         number = min(bisect_left(self._lasts, record.ordinal), len(self._blocks) - 1)
-        if number < 0 or (record.ordinal > self._lasts[number] and len(self._blocks[number].rows) >= BLOCK):
-            self._blocks.append(Block(self.table, self._edition, [row]))
+        if number < 0 or (record.ordinal > self._lasts[number] and len(self._blocks[number]) >= BLOCK):
+            self._blocks.append(Block(self.table, self._edition))
             self._lasts.append(record.ordinal)
-            return
+            number = len(self._blocks) - 1
         block = self._changeable(number)
-        block.put(row, record)
+        block.put(record, blob)
         self._lasts[number] = block.last
-        if len(block.rows) == 2 * BLOCK:
+        if len(block) == 2 * BLOCK:
             self._blocks[number : number + 1] = halves = block.halves()
             self._lasts.insert(number, halves[0].last)
 
     def _remove(self, record_id: str) -> None:
-        row = self._rows.pop(record_id, None)
-        if row is None:
+        ordinal = self._ordinals.pop(record_id, None)
+        if ordinal is None:
             return
-        self._json_bytes -= len(row.blob)
-        number = bisect_left(self._lasts, row.ordinal)
+        number = bisect_left(self._lasts, ordinal)
         block = self._changeable(number)
-        block.remove(row.ordinal)
-        if block.rows:
+        self._json_bytes -= len(block.blob(ordinal))
+        block.remove(ordinal)
+        if len(block):
             self._lasts[number] = block.last
         else:
             del self._blocks[number], self._lasts[number]
 
     def _changeable(self, number: int) -> Block:
-        """Return a block that no reader has been given, with the rows of that number's block."""
+        """Return a block that no reader has been given, with the records of the block of that number."""
         block = self._blocks[number]
         if block.edition != self._edition:
             block = self._blocks[number] = block.copied(self._edition)
