@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from bench.generator import NUMBER, request
 
@@ -12,6 +13,18 @@ CELLS = 1_000
 
 SENDING = "message out, taken"
 """The name of the operation after which messages are on their way."""
+
+CONDITIONS = (
+    'AND({Status} = "Active", OR({Time_Spent_hr} > 5, FIND("retries", LOWER({Notes})) > 0),'
+    ' NOT({Dev_Name} = BLANK()), LEN({Name} & " x") > %s)'
+)
+FILTERS = (
+    ("formula first page", CONDITIONS % 3, ""),
+    ("formula over all", CONDITIONS.replace("} =", "} !=", 1) % 300, ""),
+    ("formula and sorted", CONDITIONS % 3, "&sort=-Time_Spent_hr"),
+    ("formula by key", '{Sprint_ID} = "SPRINT-0077777"', ""),
+)
+"""Questions with a formula: one that ends early, one that looks at every record, one with an order, one by an index."""
 
 _PEER = re.compile(r"([^=]+)=http://(?:127\.0\.0\.1|localhost):(\d+)(/[^,]*)(.*)")
 
@@ -55,6 +68,10 @@ def operations(bearer: str, record_ids: Sequence[str], *, connections: int) -> l
         Operation("health", [request("GET", "/health", {"Accept": "application/json"})], connections, 200, 0.40),
         Operation("durable create", [create], connections, 201, 0.10),
         Operation("durable create alone", [create], 1, 201, None),
+        *(
+            Operation(name, [get(f"/sprints?page_size=100&filter={quote(formula)}{more}")], connections, 200, None)
+            for name, formula, more in FILTERS
+        ),
         Operation(
             "filtered and sorted",
             [get("/sprints?page_size=100&Status=Active&sort=-Time_Spent_hr")],

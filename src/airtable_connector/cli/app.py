@@ -18,6 +18,7 @@ import typer
 
 from airtable_connector.cli.base_commands import add_base_commands
 from airtable_connector.cli.doctor_command import add_doctor_command
+from airtable_connector.cli.formula_command import add_formula_command
 from airtable_connector.cli.mesh_command import add_mesh_command
 from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.kernel.errors import ConnectorError, Invalid
@@ -264,3 +265,4 @@ def _tell_not_used(names: Sequence[str]) -> None:
 add_base_commands(app)
 add_mesh_command(app)
 add_doctor_command(app)
+add_formula_command(app)

@@ -96,7 +96,7 @@ def export_base(
             from airtable_connector.records.exchange import whole_file
 
             file = stack.enter_context(whole_file(Path(to)))
-        exported = asyncio.run(_export(_settings(data_dir), table or [], _form_name(form, to), file))
+        exported = asyncio.run(_export(settings_for(data_dir), table or [], _form_name(form, to), file))
     for name, count in exported.records.items():
         _say(f"{name}: {count} records")
     _say(f"{sum(exported.records.values())} records exported, as of feed position {exported.seq}")
@@ -105,7 +105,7 @@ def export_base(
 async def _export(settings: "Settings", tables: list[str], form: str, file: BinaryIO) -> "Exported":
     from airtable_connector.records.exchange import Form, export_records
 
-    async with _open_existing(settings) as database:
+    async with open_existing(settings) as database:
         return await export_records(database, tables=tables, form=Form(form), write=file.write)
 
 
@@ -155,7 +155,7 @@ def import_file(
     if options.form is Form.CSV and table is None:
         raise typer.BadParameter("a CSV file does not say which table it belongs to", param_hint="--table")
     try:
-        report = asyncio.run(_import(_settings(data_dir), file, options, refused))
+        report = asyncio.run(_import(settings_for(data_dir), file, options, refused))
     except KeyboardInterrupt:
         _say("interrupted; run the same command again to go on")
         raise typer.Exit(INTERRUPTED) from None
@@ -249,7 +249,7 @@ def backup(
     It can be restored into SQLite and into PostgreSQL. It holds all records and their history: keep it as safe as the
     store.
     """
-    asyncio.run(_back_up(_settings(data_dir), to))
+    asyncio.run(_back_up(settings_for(data_dir), to))
 
 
 async def _back_up(settings: "Settings", path: Path) -> None:
@@ -257,7 +257,7 @@ async def _back_up(settings: "Settings", path: Path) -> None:
     from airtable_connector.records.exchange import whole_file
 
     with _progress("backing up") as progress:
-        async with _open_existing(settings) as database:
+        async with open_existing(settings) as database:
             with whole_file(path) as file:
                 kept = await back_up(database, file, clock=SystemClock(), progress=progress)
     _say(f"{sum(kept.rows.values())} rows backed up, {kept.rows['records']} of them records")
@@ -271,7 +271,7 @@ def restore_backup(file: InFile, *, data_dir: DataDir = "") -> None:
     from airtable_connector.records.backup import restore
 
     with file.open("rb") as packed:
-        restored = asyncio.run(restore(database_location(_settings(data_dir)), packed, clock=SystemClock()))
+        restored = asyncio.run(restore(database_location(settings_for(data_dir)), packed, clock=SystemClock()))
     _say(f"{sum(restored.rows.values())} rows restored, {restored.rows['records']} of them records")
     if isinstance(restored.verdict, Damage):
         _say("the history was damaged before this backup was taken, and was restored as it is:")
@@ -282,14 +282,14 @@ def restore_backup(file: InFile, *, data_dir: DataDir = "") -> None:
 
 def verify_audit(*, data_dir: DataDir = "") -> None:
     """Check the history of every change from its first entry to its end; exit code 1 when it is damaged."""
-    asyncio.run(_verify(_settings(data_dir)))
+    asyncio.run(_verify(settings_for(data_dir)))
 
 
 async def _verify(settings: "Settings") -> None:
     from airtable_connector.records import Damage, verify_feed
 
     with _progress("verifying") as progress:
-        async with _open_existing(settings) as database:
+        async with open_existing(settings) as database:
             verdict = await verify_feed(database, progress=progress)
     if isinstance(verdict, Damage):
         _tell_damage(verdict.seq, verdict.reason)
@@ -308,7 +308,7 @@ def _tell_damage(seq: int, reason: str) -> None:
 
 def show_schema(*, data_dir: DataDir = "") -> None:
     """Print the definitions of the tables as JSON."""
-    typer.echo(asyncio.run(_schema(_settings(data_dir))))
+    typer.echo(asyncio.run(_schema(settings_for(data_dir))))
 
 
 async def _schema(settings: "Settings") -> str:
@@ -316,14 +316,14 @@ async def _schema(settings: "Settings") -> str:
 
     from airtable_connector.records import read_tables
 
-    async with _open_existing(settings) as database, database.reading() as reader:
+    async with open_existing(settings) as database, database.reading() as reader:
         tables = await read_tables(reader)
     return orjson.dumps([table.definition() for table in tables], option=orjson.OPT_INDENT_2).decode()
 
 
 def add_table(file: InFile, *, data_dir: DataDir = "") -> None:
     """Add a table from a definition as 'schema show' prints them; ids that are missing are made."""
-    asyncio.run(_add_table(_settings(data_dir), file.read_bytes()))
+    asyncio.run(_add_table(settings_for(data_dir), file.read_bytes()))
 
 
 async def _add_table(settings: "Settings", text: bytes) -> None:
@@ -348,14 +348,15 @@ async def _add_table(settings: "Settings", text: bytes) -> None:
 # --- what they share --------------------------------------------------------------------------------------------
 
 
-def _settings(data_dir: str) -> "Settings":
+def settings_for(data_dir: str) -> "Settings":
+    """Read the settings; the folder given to the command wins."""
     from airtable_connector.settings import load_settings
 
     return load_settings(Path.cwd(), command_line={"DATA_DIR": data_dir})
 
 
 @asynccontextmanager
-async def _open_existing(settings: "Settings") -> AsyncIterator["Database"]:
+async def open_existing(settings: "Settings") -> AsyncIterator["Database"]:
     """Open the configured store for a command that adds nothing to it.
 
     Raises:

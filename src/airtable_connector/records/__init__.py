@@ -4,6 +4,7 @@
 """
 
 from airtable_connector.records.audit import verify_feed
+from airtable_connector.records.browsing import index_for
 from airtable_connector.records.errors import (
     CannotFilter,
     CannotSort,
@@ -36,7 +37,6 @@ from airtable_connector.records.query import (
     Query,
     Sort,
     equals,
-    filter_by,
     read_offset,
     sort_by,
     write_offset,
@@ -79,6 +79,7 @@ from airtable_connector.records.schema import (
     stable_id,
     table_from_definition,
 )
+from airtable_connector.records.searching import SEARCH_STEPS
 from airtable_connector.records.shelving import ShelfGivenUp, ShelfLoaded
 from airtable_connector.records.storage import read_tables
 from airtable_connector.records.workspace import (
@@ -99,6 +100,7 @@ __all__ = [
     "MOST_ITEMS",
     "MOST_SORTS",
     "PROOF",
+    "SEARCH_STEPS",
     "SPRINTS",
     "STANDARD_TABLES",
     "Action",
@@ -160,7 +162,7 @@ __all__ = [
     "Written",
     "equals",
     "etag",
-    "filter_by",
+    "index_for",
     "open_workspace",
     "read_offset",
     "read_tables",

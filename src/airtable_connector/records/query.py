@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import orjson
 
 from airtable_connector.records.errors import CannotFilter, CannotSort, InvalidOffset, TooManySorts
-from airtable_connector.records.schema import Cell, Field, FieldType, Record, Table, read_text, storable
+from airtable_connector.records.formula import cell_of, source_of
+from airtable_connector.records.schema import RECORD_FACTS, Cell, Field, FieldType, Record, Table, read_text, storable
 
 if TYPE_CHECKING:
     from airtable_connector.records.formula import Formula
@@ -27,6 +28,9 @@ MOST_SORTS = 5
 
 SORTED_CHARACTERS = 200
 """Of a text only so many characters are compared when sorting, so that offsets fit into an address."""
+
+SortKey: TypeAlias = tuple[int, str | float]
+"""What a cell is ordered by: whether it holds something, then its value."""
 
 UNSORTABLE = frozenset({FieldType.MULTIPLE_SELECTS, FieldType.MULTIPLE_RECORD_LINKS, FieldType.MULTIPLE_ATTACHMENTS})
 
@@ -57,7 +61,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Query:
-    """Which records of a table, in which order, and how many.
+    """Which records of a table, in which order, and how many. All conditions must hold.
 
     Texts are searched and sorted without regard to ASCII case, by code point; equality is to the letter. Ties keep
     the order of creation, which is also the order when no sort is given.
@@ -75,13 +79,8 @@ class Query:
     @cached_property
     def plain(self) -> bool:
         """Whether the question is for everything in the order of creation."""
-        chosen = self.equals or self.sort or self.formula
-        return not chosen and self.text is None and self.updated_since is None
-
-    @property
-    def lasting(self) -> bool:
-        """Whether its answer changes only with its table: a formula may read the time, or records of another table."""
-        return self.formula is None or not (self.formula.reads_time or self.formula.reads_links)
+        unasked = self.formula is None and self.text is None and self.updated_since is None
+        return unasked and not (self.equals or self.sort)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -92,17 +91,18 @@ class Query:
             self.text,
             [[item.field.id, item.descending] for item in self.sort],
             self.updated_since,
-            *(() if self.formula is None else (self.formula.text,)),
+            None if self.formula is None else self.formula.text,
         ]
         return hashlib.blake2b(orjson.dumps(asked), digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page of an answer: records as JSON bytes, and where the next page begins if there is one."""
+    """One page of an answer: records as JSON bytes, where the next page begins if there is one, its formula's cost."""
 
     records: Sequence[bytes]
     next: Position | None
+    steps: int = 0
 
 
 def equals(field: Field, text: str) -> Equals:
@@ -115,22 +115,6 @@ def equals(field: Field, text: str) -> Equals:
     if field.type is FieldType.MULTIPLE_ATTACHMENTS:
         raise CannotFilter(field.name, field.type)
     return Equals(field, read_text(field, text))
-
-
-def filter_by(table: Table, text: str) -> "Formula":
-    """Ask for records for which a formula is true.
-
-    Raises:
-        FormulaSyntax, FormulaTooLarge, UnknownFieldNames, UnknownFunctionNames, FormulaRefused: it is no formula over
-            this table; each points at the place.
-    """
-    from airtable_connector.records.formula import FormulaError, compile_formula  # noqa: PLC0415 - 30 ms at first
-
-    try:
-        return compile_formula(text, table)
-    except FormulaError as error:
-        error.field = "filter"
-        raise
 
 
 def sort_by(table: Table, text: str) -> tuple[Sort, ...]:
@@ -198,16 +182,17 @@ def sorts_as_text(field: Field) -> bool:
     }
 
 
-def sort_key(sort: Sort, record: Record) -> tuple[int, str | float]:
-    """Return what a record is ordered by: whether the cell holds something, then its value."""
-    field, cells = sort.field, record.cells
-    if field.type is FieldType.CREATED_TIME:
-        return 1, record.created_at
-    if field.type is FieldType.LAST_MODIFIED_TIME:
-        return 1, record.modified_at
-    cell = cells.get(field.id)
+def sort_keys(query: Query, record: Record) -> tuple[SortKey, ...]:
+    """Return what a record is ordered by, one key for each field."""
+    return tuple(sort_key(sort.field, cell_of(source_of(sort.field), record)) for sort in query.sort)
+
+
+def sort_key(field: Field, cell: Cell | None) -> SortKey:
+    """Return what a cell is ordered by: whether it holds something, then its value."""
     if cell is None:
         return 0, "" if sorts_as_text(field) else 0
+    if field.type in RECORD_FACTS:
+        return 1, str(cell)
     if field.type is FieldType.SINGLE_SELECT:
         return 1, field.choices.index(cell) if cell in field.choices else len(field.choices)
     if field.type is FieldType.CHECKBOX:
@@ -216,7 +201,7 @@ def sort_key(sort: Sort, record: Record) -> tuple[int, str | float]:
 
 
 def _fold(text: str) -> str:
-    return text.translate(_ASCII_LOWER)
+    return text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
 
 
 _ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}

@@ -88,6 +88,10 @@ class Shelving:
         """Return a table's shelf when it is held in memory."""
         return self._shelves.get(table.id)
 
+    def has_room_for(self, cost: int) -> bool:
+        """Tell whether so many bytes more would stay below the limit."""
+        return self.memory + cost <= self._limit
+
     def begin(self, table: Table) -> None:
         """Give a table that is new, and so empty, its shelf."""
         self._shelves[table.id] = Shelf(table)
@@ -158,9 +162,20 @@ class Shelving:
             elif table in self._loading:
                 self._loading[table].append((head.seq, shown))
         if self.memory > self._limit:
-            self._give_up_largest()
+            self._make_room()
         advanced, self._advanced = self._advanced, asyncio.Event()
         advanced.set()
+
+    def _make_room(self) -> None:
+        """Bring the shelves below the limit: columns go first, since they can be made again."""
+        for shelf in self._shelves.values():
+            shelf.recount()
+        if self.memory <= self._limit:
+            return
+        for shelf in self._shelves.values():
+            shelf.forget_columns()
+        if self.memory > self._limit:
+            self._give_up_largest()
 
     def _give_up_largest(self) -> None:
         largest = max(self._shelves.values(), key=lambda shelf: shelf.memory)

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from airtable_connector.database import Database
 from airtable_connector.kernel.clock import Clock, iso
@@ -18,7 +20,7 @@ from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.records import storage
 from airtable_connector.records.errors import InvalidSchema, PositionNotReached, UnknownTable
 from airtable_connector.records.feed import Change, Head
-from airtable_connector.records.query import Page, Position, Query, sort_key
+from airtable_connector.records.query import Page, Query
 from airtable_connector.records.requests import (
     Actor,
     LoggedEvent,
@@ -28,8 +30,15 @@ from airtable_connector.records.requests import (
     WriteRequest,
 )
 from airtable_connector.records.schema import Record, Table
+from airtable_connector.records.searching import Searching
 from airtable_connector.records.shelving import Shelving
 from airtable_connector.records.writer import Writer
+
+if TYPE_CHECKING:
+    from airtable_connector.records.formula import Formula, FormulaCache
+
+FORMULAS = 256
+"""Formulas kept ready, those that were used last."""
 
 FORGET_STEP = 2_000
 """Kept answers forgotten in one transaction."""
@@ -65,6 +74,7 @@ class Workspace:
         self._tables: dict[str, Table] = {}
         self._tables_by_id: dict[TableId, Table] = {}
         self._shelving = Shelving(database, clock=clock, observer=observer, limit=settings.memory)
+        self._searching = Searching(database, self._shelving, self._tables_by_id, clock=clock)
         self._writer = Writer(
             database,
             self._shelving,
@@ -107,6 +117,22 @@ class Workspace:
             raise UnknownTable(name_or_id, self._tables)
         return found
 
+    def formula(self, text: str, table: Table) -> "Formula":
+        """Read a formula over a table, for a question; one that was used lately costs a look-up.
+
+        Raises:
+            FormulaSyntax, FormulaTooLarge: the text is no formula, or one that is too large.
+            UnknownFieldNames, UnknownFunctionNames, FormulaRefused: it cannot work over this table.
+        """
+        return self._formulas.formula(text, table)
+
+    @cached_property
+    def _formulas(self) -> "FormulaCache":
+        # loads the language when the first formula comes: a service starts without it
+        from airtable_connector.records.formula import FormulaCache  # noqa: PLC0415
+
+        return FormulaCache(FORMULAS)
+
     async def add_table(self, table: Table) -> None:
         """Add a table to the base.
 
@@ -130,23 +156,11 @@ class Workspace:
 
         From memory when the question is for everything in the order of creation and the table is held there; from
         a snapshot of the store otherwise.
-        """
-        page = self.page_from_memory(query)
-        if page is not None:
-            return page
-        async with self._database.reading() as reader:
-            if query.formula is None:
-                records = await storage.find(reader, query)
-            else:
-                from airtable_connector.records.storage.matching import find_matching  # noqa: PLC0415 - 30 ms at first
 
-                records = await find_matching(reader, query, self._tables_by_id, now=self._clock.now())
-        shown = records[: query.page_size]
-        blobs = [query.table.encode(record) for record in shown]
-        if len(records) <= query.page_size:
-            return Page(blobs, None)
-        keys = tuple(part for sort in query.sort for part in sort_key(sort, shown[-1]))
-        return Page(blobs, Position(shown[-1].ordinal, keys))
+        Raises:
+            FormulaTooCostly: the question's formula takes more work than one question is given.
+        """
+        return self.page_from_memory(query) or await self._searching.page(query)
 
     def page_from_memory(self, query: Query) -> Page | None:
         """Answer a question at once when that is possible; None when it must go to the store."""
@@ -156,6 +170,16 @@ class Workspace:
         """Return a number that changes with every change to the table."""
         shelf = self._shelving.shelf(table)
         return self.head.seq if shelf is None else shelf.version
+
+    def version_of(self, query: Query) -> int | None:
+        """Return a number that changes whenever the answer may; None when the passing of time can change it."""
+        formula = query.formula
+        if formula is None:
+            return self.version(query.table)
+        if formula.reads_time:
+            return None
+        # a linked record may get another name
+        return self.head.seq if formula.reads_links else self.version(query.table)
 
     def record_from_memory(self, table: Table, record_id: str) -> bytes | None:
         """Return a record as JSON by its id when it is held in memory."""

@@ -178,11 +178,12 @@ async def test_queries_answer_with_data(house: House) -> None:
     assert [record["fields"]["Sprint_ID"] for record in active["records"]] == ["S-5", "S-3"]
     rest = await ask({**question, "offset": active["offset"]}, 11)
     assert [record["fields"]["Sprint_ID"] for record in rest["records"]] == ["S-1"]
+    formula = {"query": "sprints", "filter": 'AND({Status} = "Active", {Sprint_ID} > "S-1")'}
+    found = await ask(formula, 16)
+    assert [record["fields"]["Sprint_ID"] for record in found["records"]] == ["S-3", "S-5"]
     one = await ask({"query": "sprints", "id": "S-2", "fields": ["Status"]}, 12)
     assert one["record"]["fields"] == {"Status": "Done"}
     assert (await ask({"query": "record", "table": "sprints", "id": "S-2"}, 13))["record"]["fields"]["Status"] == "Done"
-    formula = await ask({"query": "sprints", "filter": 'AND({Status}="Active", {Sprint_ID}>"S-2")'}, 16)
-    assert [record["fields"]["Sprint_ID"] for record in formula["records"]] == ["S-3", "S-5"]
     assert await ask({"query": "state"}, 14) == {"cpu_percent": 1.5}
     assert (await ask({"query": "digest"}, 15))["summary"]["active_sprints"] == 3
 
@@ -278,6 +279,7 @@ async def test_what_only_tells_something_is_noted_and_answered(house: House, kin
         ({}, "command", "verb-missing"),
         (creating(), "query", "query-that-writes"),
         ({"query": "sprints", "filter": {"Nmae": "x"}}, "query", "unknown-parameter"),
+        ({"query": "sprints", "filter": "{Nmae} = 1"}, "query", "formula-unknown-fields"),
         ({"query": "sprints", "limit": 1000}, "query", "invalid-parameter"),
         ({"query": "sprints", "colour": "red"}, "query", "unknown-parameter"),
         ({"query": "sprints", "id": "S-99"}, "query", "record-not-found"),

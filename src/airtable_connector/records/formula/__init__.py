@@ -1,4 +1,10 @@
-"""Airtable's formula language: read, checked, explained, evaluated."""
+"""Airtable's formula language: read, checked, explained, evaluated.
+
+What reads and evaluates is loaded when somebody asks for it: a service starts without it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from airtable_connector.records.formula.errors import (
     FormulaError,
@@ -10,11 +16,13 @@ from airtable_connector.records.formula.errors import (
     UnknownFieldNames,
     UnknownFunctionNames,
 )
-from airtable_connector.records.formula.explain import Explanation, Line, explain
-from airtable_connector.records.formula.formula import Equality, Formula, FormulaCache, as_cell, compile_formula
-from airtable_connector.records.formula.functions import FUNCTIONS, Function, Section
-from airtable_connector.records.formula.inputs import Context, Fact, Input
-from airtable_connector.records.formula.values import CellError, Kind, Moment, Value, Work
+from airtable_connector.records.formula.inputs import Context, Fact, Input, cell_of, source_of
+from airtable_connector.records.formula.values import CellError, Kind, Moment, Value, Work, to_text
+
+if TYPE_CHECKING:
+    from airtable_connector.records.formula.explanation import Explanation, Line, explain
+    from airtable_connector.records.formula.formula import Equality, Formula, FormulaCache, as_cell, compile_formula
+    from airtable_connector.records.formula.functions import FUNCTIONS, Function, Section
 
 __all__ = [
     "FUNCTIONS",
@@ -42,6 +50,23 @@ __all__ = [
     "Value",
     "Work",
     "as_cell",
+    "cell_of",
     "compile_formula",
     "explain",
+    "source_of",
+    "to_text",
 ]
+
+_LOADED_LATER = {
+    "explanation": ("Explanation", "Line", "explain"),
+    "formula": ("Equality", "Formula", "FormulaCache", "as_cell", "compile_formula"),
+    "functions": ("FUNCTIONS", "Function", "Section"),
+}
+"""The module of each name that is not loaded yet."""
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _LOADED_LATER.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -39,7 +39,7 @@ class FormulaError(Invalid):
         super().__init__(
             message,
             field="formula",
-            hint=hint or "'pointing' shows the place; docs/formulas.md has the language",
+            hint=hint or f"look at character {span.start + 1} of the formula",
             facts={"start": span.start, "end": span.end, "pointing": self.pointing},
         )
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
 from airtable_connector.records.formula.values import Kind, Moment, Scalar, Value, Work, stored_moment
-from airtable_connector.records.schema import Cell, Field, FieldType
+from airtable_connector.records.schema import Cell, Field, FieldType, Record
 
 STEPS = 500_000_000
 """What one evaluation or scan may cost when nothing else is said; some seconds of a processor."""
@@ -106,6 +106,19 @@ _FACTS_AS_FIELDS: Mapping[FieldType, Fact] = {
 def source_of(field: Field) -> Input:
     """Return where a field's value stands in a row: its own cell, or a fact of the record."""
     return _FACTS_AS_FIELDS.get(field.type, field)
+
+
+def cell_of(source: Input, record: Record) -> Cell | None:
+    """Return what a row has for this input."""
+    match source:
+        case Fact.RECORD_ID:
+            return record.id
+        case Fact.CREATED:
+            return record.created_at
+        case Fact.MODIFIED:
+            return record.modified_at
+        case _:
+            return record.cells.get(source.id)
 
 
 def kind_of(source: Input) -> Kind:

@@ -63,6 +63,11 @@ class Table:
         return self.by_id[self.key] if self.key is not None else None
 
     @cached_property
+    def primary_field(self) -> Field:
+        """The field whose value names a record where others link to it."""
+        return self.key_field or self.fields[0]
+
+    @cached_property
     def text_fields(self) -> tuple[Field, ...]:
         """The fields that a text search looks into."""
         return tuple(field for field in self.fields if field.type in TEXT_TYPES | {FieldType.SINGLE_SELECT})
@@ -115,7 +120,7 @@ class Table:
         return {
             "id": self.id,
             "name": self.name,
-            "primaryFieldId": self.key or self.fields[0].id,
+            "primaryFieldId": self.primary_field.id,
             "keyFieldId": self.key,
             "fields": [field.definition() for field in self.fields],
         }

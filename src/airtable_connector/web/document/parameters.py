@@ -150,9 +150,10 @@ _SHARED: Final[dict[str, Schema]] = {
     },
     "Filter": _query(
         "filter",
-        {"type": "string"},
-        'A formula in Airtable\'s language (docs/formulas.md), such as `AND({Name}!="", LEN({Name})>3)`.',
-        example="TRUE()",
+        {"type": "string", "minLength": 1},
+        "Only records that this formula, in Airtable's language, lets through. An answer whose formula reads the time"
+        " has no ETag.",
+        example='IS_AFTER(CREATED_TIME(), "2026-01-31")',
     ),
     "Text": _query(
         "q",

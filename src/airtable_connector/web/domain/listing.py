@@ -1,7 +1,9 @@
 """What a list's query asks for."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 import orjson
 
@@ -11,14 +13,21 @@ from airtable_connector.records import (
     Query,
     Table,
     equals,
-    filter_by,
     read_offset,
     sort_by,
 )
+from airtable_connector.records.formula import FormulaError, FormulaTooCostly
 from airtable_connector.web.domain.errors import InvalidParameter, UnknownParameter
+
+if TYPE_CHECKING:
+    from airtable_connector.records.formula import Formula
 
 LONGEST_TEXT = 500
 """Characters of a text search."""
+
+
+ReadFormula: TypeAlias = Callable[[str, Table], "Formula"]
+"""Reads a formula over a table: `Workspace.formula`."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +39,11 @@ class Listing:
     as_of: int = 0
 
 
-def read_listing(table: Table, parameters: Sequence[tuple[str, str]]) -> Listing:
+def read_listing(table: Table, parameters: Sequence[tuple[str, str]], read_formula: ReadFormula) -> Listing:
     """Read a list's query parameters.
 
     Raises:
-        UnknownParameter, InvalidParameter, UnknownField, InvalidCell, UnknownChoice, CannotSort,
+        UnknownParameter, InvalidParameter, FormulaError, UnknownField, InvalidCell, UnknownChoice, CannotSort,
         CannotFilter, InvalidOffset: a parameter is wrong.
     """
     listing = Listing(Query(table))
@@ -43,13 +52,15 @@ def read_listing(table: Table, parameters: Sequence[tuple[str, str]]) -> Listing
         if name == "offset":
             # an offset is checked against the whole question
             offset = value
+        elif name == "filter":
+            listing = _filter(listing, value, read_formula)
         elif name in _OPTIONS:
             listing = _OPTIONS[name](listing, value)
         elif name in table.by_name:
             condition = equals(table.by_name[name], value)
             listing = replace(listing, query=replace(listing.query, equals=(*listing.query.equals, condition)))
         else:
-            raise UnknownParameter(name, [*_OPTIONS, "offset", *table.by_name])
+            raise UnknownParameter(name, [*OPTION_NAMES, *table.by_name])
     if offset:
         listing = replace(listing, query=replace(listing.query, after=read_offset(listing.query, offset)))
     return listing
@@ -80,9 +91,22 @@ def read_count(name: str, text: str, *, most: int, least: int = 1) -> int:
     return int(text)
 
 
-def _filter(listing: Listing, text: str) -> Listing:
-    query = listing.query
-    return replace(listing, query=replace(query, formula=filter_by(query.table, text)))
+@contextmanager
+def naming_the_filter() -> Iterator[None]:
+    """Let what is wrong with a formula be said of the parameter that it came in."""
+    try:
+        yield
+    except (FormulaError, FormulaTooCostly) as refusal:
+        refusal.field = "filter"
+        raise
+
+
+def _filter(listing: Listing, text: str, read_formula: ReadFormula) -> Listing:
+    if listing.query.formula is not None:
+        raise InvalidParameter("filter", allowed="one formula; AND() joins several")
+    with naming_the_filter():
+        formula = read_formula(text, listing.query.table)
+    return replace(listing, query=replace(listing.query, formula=formula))
 
 
 def _text(listing: Listing, text: str) -> Listing:
@@ -117,7 +141,6 @@ def _as_of(listing: Listing, text: str) -> Listing:
 
 
 _OPTIONS: Mapping[str, Callable[[Listing, str], Listing]] = {
-    "filter": _filter,
     "q": _text,
     "sort": _sort,
     "fields": _fields,
@@ -125,5 +148,5 @@ _OPTIONS: Mapping[str, Callable[[Listing, str], Listing]] = {
     "updated_since": _updated_since,
     "as_of": _as_of,
 }
-OPTION_NAMES = (*_OPTIONS, "offset")
+OPTION_NAMES = ("filter", *_OPTIONS, "offset")
 """Names of query parameters; a table must not have fields of these names."""

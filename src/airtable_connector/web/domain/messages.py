@@ -28,7 +28,7 @@ from airtable_connector.records import (
 )
 from airtable_connector.web.domain.bodies import creations, read_fields_of, read_records, upserts
 from airtable_connector.web.domain.errors import InvalidMember, UnknownParameter
-from airtable_connector.web.domain.listing import project, read_count, read_fields, read_listing
+from airtable_connector.web.domain.listing import naming_the_filter, project, read_count, read_fields, read_listing
 from airtable_connector.web.domain.overview import read_date
 from airtable_connector.web.http import MissingPermission
 
@@ -215,13 +215,14 @@ class DomainMessages:
         if rest.get("id") is not None:
             return self._ask_one(table, rest)
         limit = _whole(rest.get("limit", LARGEST_PAGE), "limit", most=LARGEST_PAGE)
-        listing = read_listing(table, [*_parameters(rest), ("page_size", str(limit))])
+        listing = read_listing(table, [*_parameters(rest), ("page_size", str(limit))], self._workspace.formula)
         query = listing.query
 
         async def ask() -> Mapping[str, object]:
             if listing.as_of:
                 await self._workspace.reach(listing.as_of, within=AS_OF_PATIENCE)
-            page = await self._workspace.page(query)
+            with naming_the_filter():
+                page = await self._workspace.page(query)
             shown = [orjson.Fragment(blob) for blob in project(page.records, listing.fields)]
             data: dict[str, object] = {"records": shown}
             if page.next is not None:

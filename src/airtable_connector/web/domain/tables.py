@@ -30,7 +30,14 @@ from airtable_connector.web.domain.changes import changes_json
 from airtable_connector.web.domain.conditions import expected_tag, holds, repeatable
 from airtable_connector.web.domain.envelopes import Envelopes
 from airtable_connector.web.domain.errors import InvalidParameter, UnknownParameter
-from airtable_connector.web.domain.listing import Listing, project, read_count, read_fields, read_listing
+from airtable_connector.web.domain.listing import (
+    Listing,
+    naming_the_filter,
+    project,
+    read_count,
+    read_fields,
+    read_listing,
+)
 from airtable_connector.web.http import Answer, Call, Header, read_json
 
 PATIENCE: Final = timedelta(seconds=5)
@@ -59,14 +66,21 @@ class TableEndpoints:
         if listing.as_of:
             await self._workspace.reach(listing.as_of, within=PATIENCE)
         # read before the records: a tag that is too old only costs a repeated read
-        version = self._workspace.version(self._table)
-        tag = b'W/"%d-%x"' % (version, zlib.crc32(call.query_string))
+        version = self._workspace.version_of(query)
         position = (b"x-feed-position", b"%d" % self._workspace.head.seq)
-        if not query.lasting:
-            return Answer(200, await self._page(listing), (CACHEABLE, position))
-        if holds(call, tag):
-            return Answer(304, headers=((b"etag", tag), CACHEABLE))
-        return Answer(200, await self._page(listing), ((b"etag", tag), CACHEABLE, position))
+        headers: tuple[Header, ...] = (CACHEABLE,)
+        if version is not None:
+            tag = b'W/"%d-%x"' % (version, zlib.crc32(call.query_string))
+            headers = ((b"etag", tag), CACHEABLE)
+            if holds(call, tag):
+                return Answer(304, headers=headers)
+        page = self._workspace.page_from_memory(query)
+        if page is None:
+            with naming_the_filter():
+                page = await self._workspace.page(query)
+        offset = None if page.next is None else write_offset(query, page.next)
+        body = self._envelopes.records(project(page.records, listing.fields), offset=offset)
+        return Answer(200, body, (*headers, position))
 
     async def read(self, call: Call) -> Answer:
         """Answer ``GET /{collection}/{id}``: one record by id or key, 304 when the caller has it."""
@@ -139,19 +153,15 @@ class TableEndpoints:
 
     # what is asked
 
-    async def _page(self, listing: Listing) -> bytes:
-        query = listing.query
-        page = self._workspace.page_from_memory(query) or await self._workspace.page(query)
-        offset = None if page.next is None else write_offset(query, page.next)
-        return self._envelopes.records(project(page.records, listing.fields), offset=offset)
-
     def _listing(self, call: Call) -> Listing:
         known = self._listings.get(call.query_string)
         if known is None:
-            known = read_listing(self._table, call.query)
-            if len(self._listings) >= REMEMBERED:
-                self._listings.clear()
-            self._listings[call.query_string] = known
+            known = read_listing(self._table, call.query, self._workspace.formula)
+            # compiled formulas are large: the workspace keeps those that were used last
+            if known.query.formula is None:
+                if len(self._listings) >= REMEMBERED:
+                    self._listings.clear()
+                self._listings[call.query_string] = known
         return known
 
     async def _read_options(self, call: Call) -> frozenset[str] | None:
