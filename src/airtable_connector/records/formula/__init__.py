@@ -14,6 +14,8 @@ from airtable_connector.records.formula.explain import Explanation, Line, explai
 from airtable_connector.records.formula.formula import Equality, Formula, FormulaCache, as_cell, compile_formula
 from airtable_connector.records.formula.functions import FUNCTIONS, Function, Section
 from airtable_connector.records.formula.inputs import Context, Fact, Input, cell_of, source_of
+from airtable_connector.records.formula.locales import locale_named
+from airtable_connector.records.formula.moments import write_moment
 from airtable_connector.records.formula.values import CellError, Kind, Moment, Value, Work, to_text
 
 __all__ = [
@@ -45,6 +47,8 @@ __all__ = [
     "cell_of",
     "compile_formula",
     "explain",
+    "locale_named",
     "source_of",
     "to_text",
+    "write_moment",
 ]

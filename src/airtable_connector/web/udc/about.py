@@ -20,6 +20,7 @@ FEATURES: Final[Mapping[str, str]] = {
     "/daily-digest": "daily-digest",
     "/dashboard": "dashboard",
     "/webhook": "webhooks",
+    "/v0/": "airtable-web-api",
     "/shutdown": "scheduled-shutdown",
     "/reload-config": "config-reload",
 }
