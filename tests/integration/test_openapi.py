@@ -93,10 +93,13 @@ def routes_of(edge: Edge) -> set[tuple[str, str]]:
 
 
 @pytest.mark.anyio
-async def test_the_document_tells_of_exactly_what_is_answered(tmp_path: Path) -> None:
+async def test_the_document_tells_of_exactly_what_is_answered_outside_of_airtables_api(tmp_path: Path) -> None:
     async with started(tmp_path) as edge:
         answered = routes_of(edge)
+        (dialect,) = edge._dialects
     assert {(method, path) for method, path, _ in operations()} == answered
+    assert f"below `{dialect.beginning}`" in DOCUMENT["info"]["description"]
+    assert not any(path.startswith(dialect.beginning) for _, path, _ in operations())
 
 
 def test_every_schema_is_a_json_schema_of_the_dialect_that_openapi_names() -> None:

@@ -171,8 +171,8 @@ def test_a_config_of_another_shape_is_one_mistake(config: str) -> None:
 
 
 def test_names_of_later_versions_are_accepted_and_reported() -> None:
-    settings = read_settings({"BASE_ID": "app1"}, env_file="AIRTABLE_API_KEY=pat1\nREGISTRY_URL=\n")
-    assert settings.not_used == ("BASE_ID", "AIRTABLE_API_KEY")
+    settings = read_settings({"ORCHESTRATOR_JWT": "ey1"}, env_file="AIRTABLE_API_KEY=pat1\nREGISTRY_URL=\n")
+    assert settings.not_used == ("ORCHESTRATOR_JWT", "AIRTABLE_API_KEY")
 
 
 def test_the_places_that_the_contract_wants_in_every_config_are_not_reported() -> None:

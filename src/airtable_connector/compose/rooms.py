@@ -46,6 +46,7 @@ from airtable_connector.ops import (
     find_build,
 )
 from airtable_connector.settings import Configuration, Settings
+from airtable_connector.web.airtable_api import AirtableApi, BaseName, PaceSettings
 from airtable_connector.web.app import PUBLIC, build_app
 from airtable_connector.web.domain import COLLECTIONS, DomainMessages, DomainRoutes, domain_routes
 from airtable_connector.web.http import Edge, EdgeSettings, Lifecycle
@@ -149,6 +150,7 @@ async def open_rooms(
         networks = parse_trusted_networks(settings.edge.trusted_networks)
         edge = build_app(
             domain=_domain(settings, base, digest, clock=clock, ids=ids),
+            airtable=_airtable(settings, base, clock=clock),
             health=HealthEndpoint(health),
             messages=messages,
             letters=LetterEndpoints(messaging.outbox, messaging.addresses, base.workspace, clock=clock, ids=ids),
@@ -286,6 +288,15 @@ def _domain(settings: Settings, base: Base, digest: DailyDigest, *, clock: Clock
         ids=ids,
         production=settings.server.environment == "production",
         records_alias=settings.edge.records_alias,
+    )
+
+
+def _airtable(settings: Settings, base: Base, *, clock: Clock) -> AirtableApi:
+    return AirtableApi(
+        base.workspace,
+        BaseName(settings.droplet.name, settings.airtable_api.base_id),
+        PaceSettings(settings.airtable_api.requests_per_second, settings.airtable_api.lockout),
+        clock=clock,
     )
 
 

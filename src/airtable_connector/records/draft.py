@@ -18,6 +18,7 @@ from airtable_connector.records.errors import (
     LinkTargetMissing,
     RecordChanged,
     RecordNotFound,
+    SeveralRecordsMatch,
 )
 from airtable_connector.records.feed import Action, Change, Entry, Head, seal
 from airtable_connector.records.preparing import AsSent, Prepared, Ready, link_targets, place_of
@@ -27,6 +28,7 @@ from airtable_connector.records.requests import (
     Delete,
     Effected,
     LogEvent,
+    Merge,
     Repeatable,
     StoredAnswer,
     Update,
@@ -155,6 +157,8 @@ class Draft:
                 if holder is None:
                     return self._create(actor, item, Create(item.operation.table, item.operation.fields))
                 return self._update(actor, item, self._record(holder))
+            case Merge():
+                return self._merge(actor, item, item.operation)
             case Update():
                 record = self._target(item.operation)
                 return self._update(actor, item, record)
@@ -197,6 +201,14 @@ class Draft:
         self._append(actor, changed, Action.UPDATE, before, after)
         self._open.records[record.id] = changed
         return Written(Effected.UPDATED, table, changed, item.warnings)
+
+    def _merge(self, actor: Actor, item: Prepared, operation: Merge) -> Written:
+        found = self._counterparts(operation, {name: item.cells.get(name) for name in operation.on})
+        if len(found) > 1:
+            raise SeveralRecordsMatch(operation.table.name, [operation.table.by_id[name].name for name in operation.on])
+        if not found:
+            return self._create(actor, item, Create(operation.table, operation.fields))
+        return self._update(actor, item, self._record(found[0]))
 
     def _delete(self, actor: Actor, operation: Delete) -> Written:
         record = self._target(operation)
@@ -242,6 +254,31 @@ class Draft:
             if (table, key) in layer:
                 return layer[table, key]
         return self._base_keys.get((table, key))
+
+    def _counterparts(self, operation: Merge, wanted: Mapping[str, Cell | None]) -> list[str]:
+        """Return the records that had these cells before the present request, as far as they are still there."""
+        table = operation.table
+        if None in wanted.values():
+            return []
+        if table.key is not None and table.key in wanted:
+            before = self._keyed_before(table.id, str(wanted[table.key]))
+        else:
+            untouched = (record for record in self._base.values() if record.id not in self._kept.records)
+            before = [*untouched, *(record for record in self._kept.records.values() if record is not None)]
+        return [
+            record.id
+            for record in before
+            if record.table == table.id
+            and all(record.cells.get(name) == cell for name, cell in wanted.items())
+            and self._find(record.id) is not None
+        ]
+
+    def _keyed_before(self, table: TableId, key: str) -> list[Record]:
+        """Return the record that held a key before the present request."""
+        name = (table, key)
+        holder = self._kept.keys[name] if name in self._kept.keys else self._base_keys.get(name)
+        record = None if holder is None else self._kept.records.get(holder, self._base.get(RecordId(holder)))
+        return [] if record is None else [record]
 
     def _target(self, operation: Update | Delete) -> Record:
         table, target = operation.table, operation.target

@@ -74,6 +74,7 @@ class LinkTargetMissing(Invalid):
             field=field,
             hint="create the record first, or leave its id out",
         )
+        self.target = target
 
 
 class KeyTaken(Conflict):
@@ -87,6 +88,19 @@ class KeyTaken(Conflict):
             field=field,
             hint=f"change that record ({holder}), or choose another {field}",
             facts={"record": holder},
+        )
+
+
+class SeveralRecordsMatch(Conflict):
+    """A record to be merged has more than one counterpart in the table."""
+
+    code = "several-records-match"
+
+    def __init__(self, table: str, fields: Iterable[str]) -> None:
+        names = ", ".join(fields)
+        super().__init__(
+            f"more than one record of {table} has these values in {names}",
+            hint="merge on fields that name one record, or change the records by id",
         )
 
 

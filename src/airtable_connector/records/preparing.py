@@ -7,7 +7,8 @@ from typing import TypeAlias
 from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.kernel.ids import Ids, TableId, looks_like_record_id
 from airtable_connector.records.errors import InvalidCell, KeyMissing
-from airtable_connector.records.requests import Create, Delete, LogEvent, Operation, Update, Upsert
+from airtable_connector.records.query import Equals, Query
+from airtable_connector.records.requests import Create, Delete, LogEvent, Merge, Operation, Update, Upsert
 from airtable_connector.records.schema import Cell, Field, FieldType, Record, Surroundings, Table, read_cell
 
 LONGEST_KEY = 255
@@ -18,7 +19,7 @@ LONGEST_KEY = 255
 class Prepared:
     """An operation whose cells were read; what is left depends on the store."""
 
-    operation: Create | Update | Upsert | Delete
+    operation: Create | Update | Upsert | Merge | Delete
     cells: Mapping[str, Cell | None]
     key: str | None
     warnings: tuple[str, ...]
@@ -33,6 +34,7 @@ class Needs:
 
     ids: set[str] = field(default_factory=set)
     keys: dict[TableId, set[str]] = field(default_factory=dict)
+    questions: list[Query] = field(default_factory=list)
 
 
 def prepare_all(operations: Sequence[Operation], ids: Ids) -> list[Ready]:
@@ -104,9 +106,20 @@ def needs(ready: Iterable[Ready]) -> Needs:
             _need_target(operation, wanted)
         if isinstance(operation, Create) and operation.record is not None:
             wanted.ids.add(operation.record)
+        if isinstance(operation, Merge) and (question := _counterparts(operation, item.cells)) is not None:
+            wanted.questions.append(question)
         for linked in operation.table.link_fields:
             wanted.ids.update(link_targets(item.cells.get(linked.id)))
     return wanted
+
+
+def _counterparts(operation: Merge, cells: Mapping[str, Cell | None]) -> Query | None:
+    """Ask for the records that a merge may change; None when the key tells, or when there can be none."""
+    table = operation.table
+    wanted = tuple(Equals(table.by_id[name], cells.get(name)) for name in operation.on)
+    if table.key in operation.on or any(each.cell is None for each in wanted):
+        return None
+    return Query(table, equals=wanted)
 
 
 def _need_target(operation: Update | Delete, wanted: Needs) -> None:

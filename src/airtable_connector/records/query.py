@@ -123,16 +123,24 @@ def sort_by(table: Table, text: str) -> tuple[Sort, ...]:
     Raises:
         UnknownField, CannotSort, TooManySorts: a name is unknown, its type has no order, or there are too many.
     """
-    parts = text.split(",")
-    if len(parts) > MOST_SORTS:
-        raise TooManySorts(len(parts), MOST_SORTS)
+    names = [part.strip() for part in text.split(",")]
+    return sort_by_fields(table, [(name.removeprefix("-"), name.startswith("-")) for name in names])
+
+
+def sort_by_fields(table: Table, wanted: Sequence[tuple[str, bool]]) -> tuple[Sort, ...]:
+    """Sort by fields given by name or id, each with whether it goes down.
+
+    Raises:
+        UnknownField, CannotSort, TooManySorts: a name is unknown, its type has no order, or there are too many.
+    """
+    if len(wanted) > MOST_SORTS:
+        raise TooManySorts(len(wanted), MOST_SORTS)
     sorts = []
-    for part in parts:
-        name = part.strip()
-        field = table.field(name.removeprefix("-"))
+    for name, descending in wanted:
+        field = table.field(name)
         if field.type in UNSORTABLE:
             raise CannotSort(field.name, field.type)
-        sorts.append(Sort(field, name.startswith("-")))
+        sorts.append(Sort(field, descending))
     return tuple(sorts)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
-from airtable_connector.kernel.ids import RecordId
+from airtable_connector.kernel.ids import FieldId, RecordId
 from airtable_connector.records.schema import Record, Table
 
 MESSAGE_KEY: Final = "message "
@@ -62,6 +62,19 @@ class Upsert:
 
 
 @dataclass(frozen=True, slots=True)
+class Merge:
+    """Change the one record whose cells in the fields ``on`` are equal to these, or add one.
+
+    Records are compared as they were before the request, and an empty cell is equal to none. Where the table's key
+    is not among the fields, every record of the table is looked at while other writers wait.
+    """
+
+    table: Table
+    fields: Mapping[str, object]
+    on: tuple[FieldId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     """Remove a record; links to it are emptied."""
 
@@ -78,7 +91,7 @@ class LogEvent:
     payload: object
 
 
-Operation: TypeAlias = Create | Update | Upsert | Delete | LogEvent
+Operation: TypeAlias = Create | Update | Upsert | Merge | Delete | LogEvent
 
 
 class Effected(StrEnum):

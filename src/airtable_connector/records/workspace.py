@@ -206,6 +206,19 @@ class Workspace:
             found = await storage.records_by_key(reader, table.id, [target])
         return found[0] if found else None
 
+    async def locate(self, record: str) -> tuple[Table, bytes] | None:
+        """Return a record as JSON by its id, whichever table holds it, and that table; None when there is none."""
+        for table in self._tables.values():
+            blob = self.record_from_memory(table, record)
+            if blob is not None:
+                return table, blob
+        async with self._database.reading() as reader:
+            found = await storage.records_by_id(reader, [record])
+        if not found:
+            return None
+        holder = self._tables_by_id[found[0].table]
+        return holder, holder.encode(found[0])
+
     async def count(self, table: Table) -> int:
         """Count a table's records."""
         shelf = self._shelving.shelf(table)

@@ -24,6 +24,7 @@ from airtable_connector.records.requests import (
     Create,
     Done,
     LogEvent,
+    Merge,
     Outcome,
     Repeatable,
     Replayed,
@@ -294,6 +295,8 @@ class Writer:
         loaded = {r.id: r for r in await storage.records_by_id(tx, wanted.ids)} if wanted.ids else {}
         for table, keys in wanted.keys.items():
             loaded |= {r.id: r for r in await storage.records_by_key(tx, table, keys)}
+        for question in wanted.questions:
+            loaded |= {r.id: r for r in await storage.find(tx, question)}
         for holder, field, gone in links_to_empty(ready, loaded.values(), self._tables.values()):
             loaded |= {r.id: r for r in await storage.records_referring(tx, holder.id, field, gone)}
         return Draft(
@@ -308,7 +311,7 @@ class Writer:
     async def _first_numbers(self, tx: Transaction, ready: Sequence[Ready]) -> dict[TableId, int]:
         counts: dict[TableId, int] = {}
         for item in ready:
-            if not isinstance(item, LogEvent) and isinstance(item.operation, Create | Upsert):
+            if not isinstance(item, LogEvent) and isinstance(item.operation, Create | Upsert | Merge):
                 table = item.operation.table
                 if table.numbered:
                     counts[table.id] = counts.get(table.id, 0) + 1

@@ -9,6 +9,7 @@ from airtable_connector.settings.parsers import IpNetwork
 from airtable_connector.settings.reading import load_settings, read_settings, shown
 from airtable_connector.settings.table import CONFIG_NOT_USED, GROUPS, NOT_USED, READERS, Reader
 from airtable_connector.settings.values import (
+    AirtableApiSettings,
     DigestSettings,
     DropletSettings,
     EdgeSettings,
@@ -27,6 +28,7 @@ __all__ = [
     "LIVE",
     "NOT_USED",
     "READERS",
+    "AirtableApiSettings",
     "BadSettings",
     "ConfigPathRefused",
     "Configuration",

@@ -4,6 +4,7 @@ A parser raises ValueError with words that complete the sentence "'x' is not …
 who knows whether it is a secret.
 """
 
+import re
 from collections.abc import Callable
 from datetime import time, timedelta
 from decimal import Decimal, InvalidOperation
@@ -148,6 +149,13 @@ def secret_text(text: str) -> Secret:
     if not text.isascii() or not text.isprintable() or len(text) > 1_000:
         raise ValueError("a line of at most 1000 printable ASCII characters")
     return Secret(text)
+
+
+def base_id(text: str) -> str:
+    """Check the id of an Airtable base."""
+    if re.fullmatch(r"app[0-9A-Za-z]{14}", text, re.ASCII) is None:
+        raise ValueError("an id of a base: app and 14 letters or digits")
+    return text
 
 
 def time_of_day(text: str) -> time:

@@ -15,6 +15,7 @@ from airtable_connector.settings.errors import BadSettings
 from airtable_connector.settings.files import ENV_FILE, UDC_CONFIG_FILE, contents
 from airtable_connector.settings.table import CONFIG_NOT_USED, GROUPS, NOT_USED, READERS, REQUIRE_AUTH
 from airtable_connector.settings.values import (
+    AirtableApiSettings,
     DigestSettings,
     DropletSettings,
     EdgeSettings,
@@ -127,6 +128,7 @@ def _assemble(values: Mapping[str, Mapping[str, Any]], origins: dict[str, str], 
         store=StoreSettings(**values["store"]),
         server=ServerSettings(**values["server"]),
         edge=EdgeSettings(**values["edge"]),
+        airtable_api=AirtableApiSettings(**values["airtable_api"]),
         identity=IdentitySettings(**values["identity"]),
         mesh=MeshSettings(**values["mesh"]),
         messages=MessageSettings(**values["messages"]),

@@ -49,6 +49,7 @@ GROUPS: Mapping[str, str] = MappingProxyType(
         "store": "Data",
         "server": "Server and logs",
         "edge": "What is let in",
+        "airtable_api": "Airtable's Web API, as we speak it",
         "identity": "Whose tokens are believed",
         "mesh": "Being a member of the mesh",
         "messages": "Messages between droplets",
@@ -113,6 +114,13 @@ READERS: Mapping[str, Reader] = MappingProxyType({
         "The longest body of a request that may hold many records.", "5242880", live=True),
     "RECORDS_ALIAS": Reader("edge.records_alias", parsers.yes_or_no, "true",
         "Whether lists carry 'records' at the top level too, where the Dashboard reads it.", "true"),
+
+    "BASE_ID": Reader("airtable_api.base_id", parsers.optional(parsers.base_id), "",
+        "The id under which /v0 serves the base; none means the one that every installation has.", "appA1b2C3d4E5f6G7"),
+    "AIRTABLE_API_REQUESTS_PER_SECOND": Reader("airtable_api.requests_per_second", parsers.whole(0, 1_000_000), "0",
+        "Requests a second that /v0 takes for the base, as Airtable takes 5; 0 means any number.", "5"),
+    "AIRTABLE_API_LOCKOUT_SECONDS": Reader("airtable_api.lockout", parsers.span(SECOND, 0.1, 3_600), "30",
+        "How long /v0 answers 429 after one request too many.", "30"),
 
     "JWT_ISSUER": Reader("identity.jwt_issuer", parsers.filled_text, "registry.fullpotential.ai",
         "The 'iss' that the Registry's tokens must carry.", "registry.fullpotential.ai", "security.jwt_issuer"),
@@ -182,7 +190,6 @@ READERS: Mapping[str, Reader] = MappingProxyType({
 NOT_USED: Mapping[str, str] = MappingProxyType({
     "ORCHESTRATOR_JWT": "a token made by hand; we sign our own, see ORCHESTRATOR_PRIVATE_KEY_FILE",
     "AIRTABLE_API_KEY": "Airtable access token; the embedded base is served whether it is set or not",
-    "BASE_ID": "Airtable base",
     "AIRTABLE_ENDPOINT_URL": "address of Airtable's Web API",
 })
 """Names that `.env` may hold because the mesh's documents name them, and that this version does nothing with."""

@@ -71,6 +71,15 @@ class EdgeSettings:
 
 
 @dataclass(frozen=True)
+class AirtableApiSettings:
+    """How the base is served to clients of Airtable's Web API. ``requests_per_second`` 0 means any number."""
+
+    base_id: str | None
+    requests_per_second: int
+    lockout: timedelta
+
+
+@dataclass(frozen=True)
 class IdentitySettings:
     """Whose tokens are believed."""
 
@@ -138,6 +147,7 @@ class Settings:
     store: StoreSettings
     server: ServerSettings
     edge: EdgeSettings
+    airtable_api: AirtableApiSettings
     identity: IdentitySettings
     mesh: MeshSettings
     messages: MessageSettings

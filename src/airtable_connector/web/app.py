@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.ops import Logs, Metrics
+from airtable_connector.web.airtable_api import AirtableApi
 from airtable_connector.web.document import PAGE_POLICY, describe, documentation_page
 from airtable_connector.web.domain import DomainRoutes
 from airtable_connector.web.http import (
@@ -53,6 +54,7 @@ def permission_for(method: str, path: str) -> str:
 def build_app(
     *,
     domain: DomainRoutes,
+    airtable: AirtableApi,
     health: HealthEndpoint,
     messages: MessageEndpoint,
     letters: LetterEndpoints,
@@ -90,7 +92,7 @@ def build_app(
         "/openapi.json": {"GET": document.openapi},
         "/docs": {"GET": document.docs},
     }
-    about.found_at({*hot, *cold})
+    about.found_at({*hot, *cold, airtable.beginning})
     inner = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     inner.router.redirect_slashes = False
     inner.router.routes.extend(as_route(path, methods) for path, methods in cold.items())
@@ -114,6 +116,7 @@ def build_app(
         log=logs,
         clock=clock,
         ids=ids,
+        dialects=(airtable,),
     )
 
 

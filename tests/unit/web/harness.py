@@ -2,14 +2,24 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fakes import CountingIds, FakeClock
 
 from airtable_connector.kernel.errors import Unauthenticated
-from airtable_connector.web.http import App, Edge, EdgeSettings, Gate, Lifecycle, Methods, Problems, read_or_write
+from airtable_connector.web.http import (
+    App,
+    Dialect,
+    Edge,
+    EdgeSettings,
+    Gate,
+    Lifecycle,
+    Methods,
+    Problems,
+    read_or_write,
+)
 
 
 class BadToken(Unauthenticated):
@@ -89,6 +99,7 @@ class Door:
         hot: Mapping[str, Methods] | None = None,
         inner: App | None = None,
         network: Droplet | None = None,
+        dialects: Sequence[Dialect] = (),
         **settings: Any,
     ) -> None:
         self.clock = FakeClock()
@@ -119,6 +130,7 @@ class Door:
             log=self.log,
             clock=self.clock,
             ids=CountingIds(),
+            dialects=dialects,
         )
 
     async def ask(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from airtable_connector.records.formula.explanation import Explanation, Line, explain
     from airtable_connector.records.formula.formula import Equality, Formula, FormulaCache, as_cell, compile_formula
     from airtable_connector.records.formula.functions import FUNCTIONS, Function, Section
+    from airtable_connector.records.formula.locales import locale_named
+    from airtable_connector.records.formula.moments import write_moment
 
 __all__ = [
     "FUNCTIONS",
@@ -53,14 +55,18 @@ __all__ = [
     "cell_of",
     "compile_formula",
     "explain",
+    "locale_named",
     "source_of",
     "to_text",
+    "write_moment",
 ]
 
 _LOADED_LATER = {
     "explanation": ("Explanation", "Line", "explain"),
     "formula": ("Equality", "Formula", "FormulaCache", "as_cell", "compile_formula"),
     "functions": ("FUNCTIONS", "Function", "Section"),
+    "locales": ("locale_named",),
+    "moments": ("write_moment",),
 }
 """The module of each name that is not loaded yet."""
 

@@ -16,7 +16,9 @@ ABOUT: Final = (
     "Sprints, cells, proofs and heartbeats of the mesh, and what is counted from them.\n\n"
     "GET paths answer HEAD as well; OPTIONS answers pages of allowed origins. Another method is answered 405 with"
     " `Allow`, another path 404. Query parameters that are not listed are refused with 422 wherever some are listed."
-    " Every answer carries `X-Trace-ID`; errors carry it in `error.details.trace_id`."
+    " Every answer carries `X-Trace-ID`; errors carry it in `error.details.trace_id`.\n\n"
+    "Not described here: below `/v0/` the same records are served under Airtable's Web API, with its own error form."
+    " `docs/airtable-compatibility.md` lists every route and parameter of it."
 )
 
 

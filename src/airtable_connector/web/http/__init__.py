@@ -13,8 +13,10 @@ from airtable_connector.web.http.call import (
     Stream,
     call_of,
 )
+from airtable_connector.web.http.dialect import Dialect
 from airtable_connector.web.http.edge import Edge, Numbers, RequestLog
 from airtable_connector.web.http.errors import (
+    AddressTooLong,
     ClientGone,
     EmptyBody,
     MalformedJson,
@@ -27,7 +29,7 @@ from airtable_connector.web.http.gate import Gate, Identify, Verify, read_or_wri
 from airtable_connector.web.http.lifecycle import Lifecycle
 from airtable_connector.web.http.limits import TokenBuckets
 from airtable_connector.web.http.problems import Problems, describe_error
-from airtable_connector.web.http.routes import Methods, as_route
+from airtable_connector.web.http.routes import Methods, Resource, as_route
 from airtable_connector.web.http.settings import EdgeSettings
 
 __all__ = [
@@ -35,11 +37,13 @@ __all__ = [
     "EVENT_STREAM",
     "JSON",
     "WHOLE",
+    "AddressTooLong",
     "Answer",
     "App",
     "Call",
     "Caller",
     "ClientGone",
+    "Dialect",
     "Edge",
     "EdgeSettings",
     "EmptyBody",
@@ -57,6 +61,7 @@ __all__ = [
     "Receive",
     "RequestLog",
     "RequestsTooOften",
+    "Resource",
     "RouteUnknown",
     "Scope",
     "Send",

@@ -4,7 +4,7 @@ One pure ASGI application in front of another. Paths that are asked often are an
 goes to the application behind it. Speed is the point: nothing here is built per request that can be built once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from starlette.exceptions import HTTPException
@@ -16,6 +16,7 @@ from airtable_connector.ops import TRACE_ID
 from airtable_connector.web.http.asgi import NO_EXTENSIONS, WHOLE, App, Header, Message, Receive, Scope, Send, SendWhole
 from airtable_connector.web.http.body import check_media_type, discard_rest
 from airtable_connector.web.http.call import UNMATCHED, Answer, Call, Endpoint, Stream, keep_call
+from airtable_connector.web.http.dialect import Dialect
 from airtable_connector.web.http.errors import (
     AddressTooLong,
     BodyTooLarge,
@@ -48,7 +49,10 @@ LONGEST_HEADERS: Final = 16 * 1024
 """Bytes of a request's header names and values together that are read."""
 
 LONGEST_PATH: Final = 2048
-"""Bytes of a request's percent-encoded path."""
+"""Characters of a request's path."""
+
+LONGEST_QUERY: Final = 16_000
+"""Bytes of a request's query that any endpoint may read; Airtable's addresses may be that long."""
 
 GONE: Final = 499
 """Status noted for a caller who left before the answer; nobody is sent it."""
@@ -127,6 +131,7 @@ class Edge:
         log: RequestLog,
         clock: Clock,
         ids: Ids,
+        dialects: Sequence[Dialect] = (),
     ) -> None:
         """Wrap ``inner``.
 
@@ -141,9 +146,11 @@ class Edge:
             log: writes requests down.
             clock: measures.
             ids: makes trace ids.
+            dialects: find and word by themselves what lies under their paths.
         """
         self._inner = inner
         self._hot = HotTable(hot)
+        self._dialects = tuple(dialects)
         self._gate = gate
         self._problems = problems
         self._lifecycle = lifecycle
@@ -227,11 +234,19 @@ class Edge:
             call.route = "preflight"
             return self._answer_preflight
         resource = self._hot.find(call)
+        if resource is None and (dialect := self._dialect_of(call)) is not None:
+            resource = dialect.find(call)
         if resource is not None:
             call.route = resource.template
         self._gate.admit(call, at)
         self._check_body(call)
         return None if resource is None else resource.endpoint(call.method)
+
+    def _dialect_of(self, call: Call) -> Dialect | None:
+        for dialect in self._dialects:
+            if call.path.startswith(dialect.beginning):
+                return dialect
+        return None
 
     def _check_size(self, call: Call) -> None:
         headers = call.scope["headers"]
@@ -239,8 +254,8 @@ class Edge:
             raise TooManyHeaders(most=MOST_HEADERS, longest=LONGEST_HEADERS)
         if len(call.path) > LONGEST_PATH:
             raise AddressTooLong("path", longest=LONGEST_PATH)
-        if len(call.query_string) > LONGEST_PATH * 4:
-            raise AddressTooLong("query", longest=LONGEST_PATH * 4)
+        if len(call.query_string) > LONGEST_QUERY:
+            raise AddressTooLong("query", longest=LONGEST_QUERY)
         if self._numbers.in_flight > self._settings.most_in_flight:
             raise Overloaded
         if call.repeats(b"authorization"):
@@ -273,6 +288,9 @@ class Edge:
     async def _refuse(self, call: Call, refusal: ConnectorError) -> Answer:
         if isinstance(refusal, BodyTooLarge):
             await discard_rest(call.receive)
+        dialect = self._dialect_of(call)
+        if dialect is not None:
+            return dialect.refusal(refusal, self._problems.headers(refusal))
         return self._problems.answer(refusal, call.trace_id)
 
     async def _send(self, call: Call, answer: Answer | Stream, reply: Reply) -> None:
@@ -344,7 +362,8 @@ class Edge:
             return
         self._log.failed(trace_id=call.trace_id, method=call.method, route=call.route, error=error)
         if not reply.started:
-            await self._send(call, self._problems.internal(call.trace_id), reply)
+            told = self._dialect_of(call) or self._problems
+            await self._send(call, told.internal(call.trace_id), reply)
 
 
 def _bounded(call: Call) -> Receive:

@@ -110,7 +110,7 @@ class Gate:
             return
         caller = call.identity = self._recognise(call, at)
         self._spend(call, caller.droplet, at)
-        needed = self._permission_for(call.method, path)
+        needed = call.permission or self._permission_for(call.method, path)
         if needed not in caller.permissions:
             raise MissingPermission(needed, caller.permissions)
 

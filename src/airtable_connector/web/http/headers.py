@@ -20,11 +20,19 @@ EXPOSED: Final = (
 )
 """Headers that a browser's page of an allowed origin may read."""
 
+OWN_FIELDS: Final = b"Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, X-Trace-ID"
+"""Headers that a page may send."""
+
+AIRTABLES_FIELDS: Final = (
+    b"User-Agent, X-Airtable-Application-ID, X-Airtable-User-Agent, X-API-Version, X-Requested-With"
+)
+"""Headers that airtable.js, and programs around it, send along."""
+
 PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
     (
         b"access-control-allow-headers",
-        b"Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, X-Trace-ID",
+        OWN_FIELDS + b", " + AIRTABLES_FIELDS,
     ),
     (b"access-control-max-age", b"600"),
 )

@@ -74,7 +74,7 @@ class Problems:
         details: dict[str, object] = {"trace_id": trace_id}
         for name, detail in _details(error).items():
             details.setdefault(name, detail)
-        return Answer(status, self._body(code, error.message, details), self._headers(error))
+        return Answer(status, self._body(code, error.message, details), self.headers(error))
 
     def internal(self, trace_id: str) -> Answer:
         """Answer a bug of ours: the trace id is all that the caller learns."""
@@ -98,7 +98,8 @@ class Problems:
             option=orjson.OPT_NON_STR_KEYS,
         )
 
-    def _headers(self, error: ConnectorError) -> tuple[Header, ...]:
+    def headers(self, error: ConnectorError) -> tuple[Header, ...]:
+        """Return the headers that belong to an error, in whatever words it is told."""
         headers: list[Header] = []
         if isinstance(error, LimitReached | Unavailable):
             headers.append((b"retry-after", b"%d" % max(1, ceil(error.retry_after.total_seconds()))))

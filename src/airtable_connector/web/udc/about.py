@@ -22,6 +22,7 @@ FEATURES: Final[Mapping[str, str]] = {
     "/webhook": "webhooks",
     "/message": "messages-in",
     "/send": "messages-out",
+    "/v0/": "airtable-web-api",
     "/shutdown": "scheduled-shutdown",
     "/reload-config": "config-reload",
 }

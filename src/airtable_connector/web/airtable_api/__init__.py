@@ -1,0 +1,8 @@
+"""Airtable's Web API over the record store, for clients that were written for Airtable."""
+
+from airtable_connector.web.airtable_api.addresses import BEGINNING
+from airtable_connector.web.airtable_api.base import DERIVED_ID, BaseName
+from airtable_connector.web.airtable_api.pace import PaceSettings
+from airtable_connector.web.airtable_api.routes import NOT_OFFERED, AirtableApi
+
+__all__ = ["BEGINNING", "DERIVED_ID", "NOT_OFFERED", "AirtableApi", "BaseName", "PaceSettings"]

@@ -1,0 +1,78 @@
+"""The base under Airtable's names: its id, its tables by any name that Airtable takes, its views."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from airtable_connector.records import Field, Table, UnknownTable, Workspace, stable_id
+from airtable_connector.web.airtable_api.errors import ModelNotFound, ViewMissing, ViewOfOtherTable
+
+VIEW_NAME: Final = "Grid view"
+"""The one view of every table: all of its records in the order of creation, all of its fields."""
+
+DERIVED_ID: Final = stable_id("app", "Airtable Connector")
+"""The id of a base that was given none: the same everywhere, as the ids of the standard tables are."""
+
+
+@dataclass(frozen=True)
+class BaseName:
+    """Under which name the base is shown, and the id it was given, if any."""
+
+    name: str
+    id: str | None = None
+
+
+class Base:
+    """The one base of this service."""
+
+    def __init__(self, workspace: Workspace, name: BaseName) -> None:
+        self.workspace = workspace
+        self.id = name.id or DERIVED_ID
+        self.name = name.name
+
+    def check(self, base: str) -> None:
+        """Make sure that an address names this base.
+
+        Raises:
+            ModelNotFound: it names another one.
+        """
+        if base != self.id:
+            raise ModelNotFound
+
+    def table(self, base: str, name_or_id: str) -> Table:
+        """Find the table that an address names: by id, by name, by name in other letters.
+
+        Raises:
+            ModelNotFound: the base is another one, or it has no such table.
+        """
+        self.check(base)
+        try:
+            return self.workspace.table(name_or_id)
+        except UnknownTable:
+            folded = name_or_id.casefold()
+            for name, table in self.workspace.tables.items():
+                if name.casefold() == folded:
+                    return table
+            raise ModelNotFound from None
+
+    def check_view(self, table: Table, name_or_id: str) -> None:
+        """Make sure that the table has this view; it shows what the table shows.
+
+        Raises:
+            ViewMissing: there is none.
+            ViewOfOtherTable: another table has it.
+        """
+        if name_or_id in {VIEW_NAME, view_id(table)}:
+            return
+        if any(name_or_id == view_id(other) for other in self.workspace.tables.values()):
+            raise ViewOfOtherTable
+        raise ViewMissing(name_or_id, by_id=name_or_id.startswith("viw") and len(name_or_id) == 17)
+
+
+def view_id(table: Table) -> str:
+    """Return the id of a table's view."""
+    return stable_id("viw", table.id)
+
+
+def visible_fields(table: Table) -> tuple[Field, ...]:
+    """Return the fields that the table's view shows, in its order."""
+    return table.fields

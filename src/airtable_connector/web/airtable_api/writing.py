@@ -1,0 +1,216 @@
+"""The endpoints that write records. A request takes effect whole or not at all."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import orjson
+
+from airtable_connector.kernel.ids import FieldId
+from airtable_connector.records import (
+    Actor,
+    Create,
+    Delete,
+    Done,
+    Effected,
+    FieldType,
+    InvalidCell,
+    LinkTargetMissing,
+    Merge,
+    Operation,
+    Table,
+    UnknownChoice,
+    Update,
+    WriteRequest,
+    Written,
+)
+from airtable_connector.web.airtable_api.base import Base
+from airtable_connector.web.airtable_api.bodies import (
+    Sent,
+    Write,
+    read_change_of_one,
+    read_changes,
+    read_creation,
+    read_object,
+    read_removals,
+)
+from airtable_connector.web.airtable_api.cells import Cells, check_cells, refused_cell, replacing
+from airtable_connector.web.airtable_api.errors import (
+    CannotMergeOn,
+    MergeFieldMissing,
+    ModelNotFound,
+    RowMissing,
+    RowToDeleteMissing,
+)
+from airtable_connector.web.airtable_api.options import Form
+from airtable_connector.web.airtable_api.parameters import read_parameters, refuse_parameters
+from airtable_connector.web.airtable_api.showing import show
+from airtable_connector.web.airtable_api.typecasting import typecast
+from airtable_connector.web.airtable_api.words import JSON_UTF8
+from airtable_connector.web.http import Answer, Call
+
+MERGEABLE: Final = frozenset(
+    {
+        FieldType.SINGLE_LINE_TEXT,
+        FieldType.MULTILINE_TEXT,
+        FieldType.URL,
+        FieldType.EMAIL,
+        FieldType.PHONE_NUMBER,
+        FieldType.NUMBER,
+        FieldType.PERCENT,
+        FieldType.CURRENCY,
+        FieldType.SINGLE_SELECT,
+        FieldType.DATE,
+        FieldType.DATE_TIME,
+    }
+)
+"""Types of fields by whose cells an upsert finds records."""
+
+
+class WritingEndpoints:
+    """HTTP endpoints that change records."""
+
+    def __init__(self, base: Base) -> None:
+        self._base = base
+
+    async def create(self, call: Call) -> Answer:
+        """Answer ``POST /v0/{base}/{table}``: add one record, or up to ten."""
+        refuse_parameters(call)
+        write = read_creation(await read_object(call))
+        table = self._table(call)
+        operations = [Create(table, await self._cells(table, sent, write)) for sent in write.records]
+        return await self._answer(write, table, await self._write(call, table, operations))
+
+    async def change(self, call: Call) -> Answer:
+        """Answer ``PATCH /v0/{base}/{table}/{record}``: change only the cells named."""
+        return await self._change_one(call, replaces=False)
+
+    async def replace(self, call: Call) -> Answer:
+        """Answer ``PUT /v0/{base}/{table}/{record}``: change the cells named and empty the others."""
+        return await self._change_one(call, replaces=True)
+
+    async def change_many(self, call: Call) -> Answer:
+        """Answer ``PATCH /v0/{base}/{table}``: change up to ten records, or add those that are not there."""
+        return await self._change_many(call, replaces=False)
+
+    async def replace_many(self, call: Call) -> Answer:
+        """Answer ``PUT /v0/{base}/{table}``: the same, emptying the cells that are not named."""
+        return await self._change_many(call, replaces=True)
+
+    async def remove(self, call: Call) -> Answer:
+        """Answer ``DELETE /v0/{base}/{table}/{record}``."""
+        refuse_parameters(call)
+        self._table(call)
+        record = call.path_params["record"]
+        table = await self._holder(record)
+        await self._write(call, table, [Delete(table, record)])
+        return Answer(200, orjson.dumps(_removed(record)), media_type=JSON_UTF8)
+
+    async def remove_many(self, call: Call) -> Answer:
+        """Answer ``DELETE /v0/{base}/{table}?records[]=``: remove up to ten records."""
+        records = read_removals(read_parameters(call))
+        table = self._table(call)
+        for record in records:
+            if not await self._holds(table, record):
+                raise RowToDeleteMissing(record)
+        await self._write(call, table, [Delete(table, record) for record in records])
+        return Answer(200, orjson.dumps({"records": [_removed(record) for record in records]}), media_type=JSON_UTF8)
+
+    # what is asked
+
+    def _table(self, call: Call) -> Table:
+        return self._base.table(call.path_params["base"], call.path_params["table"])
+
+    async def _change_one(self, call: Call, *, replaces: bool) -> Answer:
+        refuse_parameters(call)
+        write = read_change_of_one(await read_object(call))
+        self._table(call)
+        record = call.path_params["record"]
+        # Airtable looks for a single record in the whole base, and so it may be another table's
+        table = await self._holder(record)
+        cells = await self._cells(table, write.records[0], write)
+        operation = Update(table, record, replacing(table, cells) if replaces else cells)
+        return await self._answer(write, table, await self._write(call, table, [operation]))
+
+    async def _change_many(self, call: Call, *, replaces: bool) -> Answer:
+        refuse_parameters(call)
+        write = read_changes(await read_object(call))
+        table = self._table(call)
+        merge_on = _fields_to_merge_on(table, write)
+        operations: list[Operation] = []
+        for sent in write.records:
+            cells = await self._cells(table, sent, write)
+            wanted = replacing(table, cells) if replaces else cells
+            if sent.id is None:
+                _check_merge_fields(table, cells, merge_on)
+                operations.append(Merge(table, wanted, merge_on))
+            elif await self._holds(table, sent.id):
+                operations.append(Update(table, sent.id, wanted))
+            else:
+                raise RowMissing(sent.id)
+        return await self._answer(write, table, await self._write(call, table, operations))
+
+    async def _cells(self, table: Table, sent: Sent, write: Write) -> Cells:
+        cells = await typecast(self._base, table, sent.cells) if write.typecast else sent.cells
+        check_cells(table, cells)
+        return cells
+
+    async def _holder(self, record: str) -> Table:
+        found = await self._base.workspace.locate(record)
+        if found is None:
+            raise ModelNotFound
+        return found[0]
+
+    async def _holds(self, table: Table, record: str) -> bool:
+        """Tell whether the table has a record of this id; the store would also take its key."""
+        if self._base.workspace.record_from_memory(table, record) is not None:
+            return True
+        found = await self._base.workspace.locate(record)
+        return found is not None and found[0].id == table.id
+
+    # what is done and answered
+
+    async def _write(self, call: Call, table: Table, operations: Sequence[Operation]) -> Sequence[Written]:
+        request = WriteRequest(Actor(call.caller.droplet, call.trace_id), tuple(operations))
+        try:
+            outcome = await self._base.workspace.write(request)
+        except (InvalidCell, UnknownChoice, LinkTargetMissing) as refusal:
+            raise await refused_cell(self._base, table, refusal) from refusal
+        # only a request with an Idempotency-Key is answered from memory
+        assert isinstance(outcome, Done)
+        return outcome.written
+
+    async def _answer(self, write: Write, table: Table, written: Sequence[Written]) -> Answer:
+        stored = [table.encode(each.record) for each in written if each.record is not None]
+        blobs = await show(self._base, table, stored, Form(by_id=write.by_id))
+        if not write.many:
+            return Answer(200, blobs[0], media_type=JSON_UTF8)
+        end = b"]}" if write.merge_on is None else b"]," + orjson.dumps(_merged(written))[1:]
+        return Answer(200, b'{"records":[' + b",".join(blobs) + end, media_type=JSON_UTF8)
+
+
+def _fields_to_merge_on(table: Table, write: Write) -> tuple[FieldId, ...]:
+    fields = [table.field(name) for name in write.merge_on or ()]
+    for field in fields:
+        if field.type not in MERGEABLE:
+            raise CannotMergeOn(field.name, MERGEABLE)
+    return tuple(dict.fromkeys(field.id for field in fields))
+
+
+def _check_merge_fields(table: Table, cells: Cells, merge_on: Sequence[FieldId]) -> None:
+    named = {table.field(name).id for name in cells}
+    for field in merge_on:
+        if field not in named:
+            raise MergeFieldMissing(table.by_id[field].name)
+
+
+def _merged(written: Sequence[Written]) -> dict[str, list[str]]:
+    """Tell which records of an upsert were added, and which were there."""
+    records = {"createdRecords": list[str](), "updatedRecords": list[str]()}
+    for each in written:
+        if each.record is not None:
+            records["createdRecords" if each.effect is Effected.CREATED else "updatedRecords"].append(each.record.id)
+    return records
+
+
+def _removed(record: str) -> dict[str, object]:
+    return {"id": record, "deleted": True}
