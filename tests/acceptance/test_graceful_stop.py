@@ -73,7 +73,7 @@ def number(place: Place) -> int:
 async def test_a_stop_under_load_breaks_no_reply_and_loses_no_write(place: Place, number: int, asked: str) -> None:
     stop = by_request if asked == "by request" else by_signal(number)
     acknowledged: list[str] = []
-    with running(place, {"SHUTDOWN_GRACE_SECONDS": "2"}) as service, EventStream(service) as stream:
+    with running(place, {"SHUTDOWN_GRACE_SECONDS": "0.5"}) as service, EventStream(service) as stream:
         callers = [call_until_refused(service, f"caller-{each}", acknowledged, stop) for each in range(CALLERS)]
         await asyncio.gather(*callers)
         assert await asyncio.to_thread(service.wait) == 0

@@ -32,6 +32,9 @@ LONGEST_HEAD: Final = 64 * 1024
 SLOWEST_HEAD: Final = 10.0
 """Seconds in which the request line and the headers must arrive."""
 
+LAST_WORD: Final = 2.0
+"""Seconds that a caller who came before the door closed, and has not asked yet, has for a request to arrive."""
+
 LAST_LOOK: Final = 0.1
 """Seconds between the last new connection and closing idle ones: requests already on their way get answered."""
 
@@ -200,6 +203,17 @@ class BoundedProtocol(HttpToolsProtocol):
             self.send_400_response("the request line and headers are too long")
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(SLOWEST_HEAD, self._give_up)
+
+    def shutdown(self) -> None:
+        """Close an idle connection; one that was made to ask, and has not asked in full, is given a moment more.
+
+        Closing it would reset the request that its caller is sending. Its answer closes it.
+        """
+        if self.cycle is None or self._head_bytes:
+            self._stop_timer()
+            self._head_timer = self.loop.call_later(LAST_WORD, self._give_up)
+        else:
+            super().shutdown()
 
     def on_message_begin(self) -> None:
         """Offer the application behind to take whole bodies and send whole answers."""

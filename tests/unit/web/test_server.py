@@ -187,6 +187,30 @@ async def test_what_runs_is_finished_and_the_exit_code_is_0(server: Running, num
     assert server.process.wait(10) == 0
 
 
+@pytest.mark.parametrize("begun", [b"", b"GET /big HTTP/1.1\r\nHo"], ids=["not yet begun", "begun"])
+async def test_a_request_on_its_way_is_answered_after_idle_connections_were_closed(
+    server: Running, begun: bytes
+) -> None:
+    async with connected(server.port) as idle, connected(server.port) as late:
+        await idle.ask("/big")
+        late.writer.write(begun)
+        server.stop()
+        assert await asyncio.wait_for(idle.reader.read(), 10) == b""
+        late.writer.write(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n"[len(begun) :])
+        head = await asyncio.wait_for(late.reader.readuntil(b"\r\n\r\n"), 10)
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close\r\n" in head
+        assert len(await late.reader.read()) == 25_000
+    assert server.process.wait(10) == 0
+
+
+async def test_a_connection_that_asks_nothing_does_not_keep_the_server(server: Running) -> None:
+    async with connected(server.port) as silent:
+        server.stop()
+        assert await asyncio.wait_for(silent.reader.read(), 10) == b""
+        assert server.process.wait(10) == 0
+
+
 async def test_a_stop_asked_from_inside_is_the_same_stop(server: Running) -> None:
     async with connected(server.port) as slow, connected(server.port) as other:
         asked = asyncio.ensure_future(slow.ask("/slow"))
