@@ -8,6 +8,7 @@ import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -98,6 +99,11 @@ class Block:
     def known_places(self, source: Input) -> Places | None:
         """Return what `places` has made and kept."""
         return self._places.get(_key(source))
+
+    def may_hold(self, source: Input, values: AbstractSet[str]) -> bool:
+        """Tell whether a column may hold one of these values; False is certain."""
+        places = self._places.get(_key(source))
+        return places is None or not places.keys().isdisjoint(values)
 
     def places(self, source: Input, *, keep: bool) -> Places:
         """Return the places of each value of a column, which must not hold lists."""

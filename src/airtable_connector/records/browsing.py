@@ -53,7 +53,7 @@ class ShelfSearch:
             FormulaTooCostly: the formula's work is used up.
         """
         findings = Findings(self._query)
-        for block in self._shelf.blocks():
+        for block in self._promising(self._shelf.blocks()):
             if turns.due:
                 await turns.give()
             rows = self._candidates(block)
@@ -66,6 +66,13 @@ class ShelfSearch:
                 if findings.missing <= 0:
                     break
         return findings.page()
+
+    def _promising(self, blocks: Sequence[Block]) -> Sequence[Block]:
+        """Leave out the blocks of which the index knows already that they hold nothing."""
+        if self._index is None:
+            return blocks
+        source, values = self._index
+        return [block for block in blocks if block.may_hold(source, values)]
 
     def _candidates(self, block: Block) -> Sequence[int]:
         """Return the rows that the index and the place to begin leave."""
