@@ -11,7 +11,7 @@ from typing import Any
 
 SOURCE = Path(__file__).with_name("load.c")
 NUMBER = b"@" * 12
-"""Where it stands in a request, a running number of twelve digits takes its place."""
+"""At each place where it stands in a request, the running number of the request takes its place in twelve digits."""
 
 
 @dataclass(frozen=True)

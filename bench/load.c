@@ -3,8 +3,8 @@
    load PORT CONNECTIONS WARM_MS MEASURE_MS STATUS FIRST REQUESTS
 
    REQUESTS is a file of requests, each as its length in decimal, a newline, and its bytes; they are asked in turn.
-   Where a request holds twelve '@' in a row, the next number from FIRST on takes their place, so that each one differs
-   and none changes its length. STATUS is what every answer must have. The result is one JSON object. */
+   Where a request holds twelve '@' in a row, at each such place, the next number from FIRST on takes theirs, so that
+   each request differs and none changes its length. STATUS is what every answer must have. The result is one JSON object. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -30,12 +30,14 @@ enum {
     LONGEST_NOTED = 2000000, /* microseconds, one bucket each; what takes longer shares the last one */
     PATIENCE_MS = 10000,
     NUMBER_DIGITS = 12,
+    MOST_NUMBERS = 16,
 };
 
 typedef struct {
     char *bytes;
     size_t length;
-    char *number; /* where the running number goes, or NULL */
+    char *numbers[MOST_NUMBERS]; /* where the running number goes */
+    size_t number_count;
 } Request;
 
 typedef struct {
@@ -91,7 +93,11 @@ static void read_requests(const char *path) {
         request->length = length;
         if (fgetc(file) != '\n' || fread(request->bytes, 1, length, file) != length) die("%s: is cut short", path);
         request->bytes[length] = '\0';
-        request->number = strstr(request->bytes, "@@@@@@@@@@@@");
+        request->number_count = 0;
+        for (char *at = request->bytes; (at = strstr(at, "@@@@@@@@@@@@")) != NULL; at += NUMBER_DIGITS) {
+            if (request->number_count == MOST_NUMBERS) die("%s: too many numbers in a request", path);
+            request->numbers[request->number_count++] = at;
+        }
     }
     fclose(file);
     if (request_count == 0) die("%s: holds no request", path);
@@ -100,10 +106,11 @@ static void read_requests(const char *path) {
 static void ask(Connection *connection) {
     Request *request = &requests[next_request];
     next_request = (next_request + 1) % request_count;
-    if (request->number != NULL) {
+    if (request->number_count > 0) {
         char digits[NUMBER_DIGITS + 1];
         snprintf(digits, sizeof digits, "%012llu", (unsigned long long)(next_number++ % 1000000000000u));
-        memcpy(request->number, digits, NUMBER_DIGITS);
+        for (size_t each = 0; each < request->number_count; each++)
+            memcpy(request->numbers[each], digits, NUMBER_DIGITS);
     }
     connection->filled = 0;
     connection->asked_at = now_us();

@@ -18,13 +18,17 @@ CONDITIONS = (
     'AND({Status} = "Active", OR({Time_Spent_hr} > 5, FIND("retries", LOWER({Notes})) > 0),'
     ' NOT({Dev_Name} = BLANK()), LEN({Name} & " x") > %s)'
 )
+OVER_ALL = CONDITIONS.replace("} =", "} !=", 1) % 300
 FILTERS = (
     ("formula first page", CONDITIONS % 3, ""),
-    ("formula over all", CONDITIONS.replace("} =", "} !=", 1) % 300, ""),
+    ("formula over all", OVER_ALL, ""),
     ("formula and sorted", CONDITIONS % 3, "&sort=-Time_Spent_hr"),
     ("formula by key", '{Sprint_ID} = "SPRINT-0077777"', ""),
 )
 """Questions with a formula: one that ends early, one that looks at every record, one with an order, one by an index."""
+
+AIRTABLE = "/v0/appkplePC6Ou8xoD3/Sprints"
+"""The sprints below Airtable's Web API, in a base that was given no id."""
 
 _PEER = re.compile(r"([^=]+)=http://(?:127\.0\.0\.1|localhost):(\d+)(/[^,]*)(.*)")
 
@@ -75,6 +79,16 @@ def operations(bearer: str, record_ids: Sequence[str], *, connections: int) -> l
         Operation(
             "filtered and sorted",
             [get("/sprints?page_size=100&Status=Active&sort=-Time_Spent_hr")],
+            connections,
+            200,
+            None,
+        ),
+        Operation("airtable: list of 100", [get(AIRTABLE)], connections, 200, 0.25),
+        Operation("airtable: one record", [get(f"{AIRTABLE}/{name}") for name in record_ids], connections, 200, None),
+        Operation("airtable: create 10", [request("POST", AIRTABLE, headers, _ten_sprints())], connections, 200, None),
+        Operation(
+            "airtable: filter over all",
+            [get(f"{AIRTABLE}?filterByFormula={quote(OVER_ALL)}")],
             connections,
             200,
             None,
@@ -131,13 +145,19 @@ def _message_to_send() -> bytes:
 
 
 def _new_sprint() -> bytes:
-    return json.dumps(
-        {
-            "Sprint_ID": f"BENCH-{NUMBER.decode()}",
-            "Name": "Cover the heartbeat collector with contract tests",
-            "Dev_Name": "Amira Ben Salah",
-            "Status": "Active",
-            "Time_Spent_hr": 6.25,
-            "Notes": "Pair work; review by the Verifier still to come.",
-        }
-    ).encode()
+    return json.dumps(_sprint("")).encode()
+
+
+def _ten_sprints() -> bytes:
+    return json.dumps({"records": [{"fields": _sprint(f"-{each}")} for each in range(10)]}).encode()
+
+
+def _sprint(more: str) -> dict[str, object]:
+    return {
+        "Sprint_ID": f"BENCH-{NUMBER.decode()}{more}",
+        "Name": "Cover the heartbeat collector with contract tests",
+        "Dev_Name": "Amira Ben Salah",
+        "Status": "Active",
+        "Time_Spent_hr": 6.25,
+        "Notes": "Pair work; review by the Verifier still to come.",
+    }
