@@ -10,6 +10,7 @@ from airtable_connector.records import FieldType
 from airtable_connector.web.airtable_api import DERIVED_ID, NOT_OFFERED, AirtableApi
 from airtable_connector.web.airtable_api.bodies import CHANGE_MEMBERS, CHANGE_ONE_MEMBERS, CREATE_MEMBERS
 from airtable_connector.web.airtable_api.options import LIST_PARAMETERS, RECORD_PARAMETERS
+from airtable_connector.web.airtable_api.scopes import BY_PERMISSION, Scope
 from airtable_connector.web.airtable_api.words import FAMILIES, LEAVES, TYPES
 
 MANUAL = (Path(__file__).resolve().parents[2] / "docs" / "airtable-compatibility.md").read_text(encoding="utf-8")
@@ -41,6 +42,13 @@ async def test_the_manual_names_every_route_and_whether_it_is_answered(tmp_path:
     assert {route for route, how in told.items() if how != "not offered"} == offered
     assert {route for route, how in told.items() if how == "not offered"} == missing
     assert set(told.values()) == {"works", "differs", "not offered"}
+
+
+def test_the_manual_names_every_scope_and_the_permission_that_comes_to_it() -> None:
+    told = rows("Scopes")
+    assert told.keys() == set(Scope)
+    for permission, scopes in BY_PERMISSION.items():
+        assert {scope for scope, named in told.items() if named == permission} == scopes
 
 
 def test_the_manual_names_every_parameter() -> None:

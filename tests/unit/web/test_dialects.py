@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
-from tests.unit.web.harness import READER, Door
+from tests.unit.web.harness import ANYBODY, Door
 
 from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.web.http import Answer, Call, Endpoint, Header, Resource, RouteUnknown
@@ -16,14 +16,12 @@ class Pirate:
 
     beginning = "/ahoy/"
 
-    def __init__(self, methods: Mapping[str, Endpoint] | None = None, permission: str | None = None) -> None:
+    def __init__(self, methods: Mapping[str, Endpoint] | None = None) -> None:
         self.resource = Resource("/ahoy/{name}", methods or {"GET": self.answer, "POST": self.answer})
-        self.permission = permission
 
     def find(self, call: Call) -> Resource:
         if call.path.endswith("/nowhere"):
             raise RouteUnknown(call.path)
-        call.permission = self.permission
         return self.resource
 
     def refusal(self, error: ConnectorError, headers: tuple[Header, ...]) -> Answer:
@@ -57,7 +55,6 @@ async def test_it_judges_the_address_before_anybody_is_asked_who_calls() -> None
     [
         ({"method": "GET", "token": None}, b"missing-token"),
         ({"method": "GET", "token": "bad"}, b"bad-token"),
-        ({"method": "POST", "token": READER}, b"missing-permission"),
         ({"method": "POST", "body": b"{}", "headers": {"Content-Type": "text/plain"}}, b"not-json"),
         ({"method": "POST", "body": b"x" * 2_000}, b"body-too-large"),
         ({"method": "DELETE"}, b"method-not-allowed"),
@@ -74,9 +71,8 @@ async def test_the_headers_of_a_refusal_are_the_same_in_every_dialect() -> None:
     assert (reply.header("www-authenticate") or "").startswith("Bearer")
 
 
-async def test_it_may_ask_for_another_permission() -> None:
-    assert (await door(Pirate(permission="read")).ask("POST", "/ahoy/polly", token=READER)).status == 200
-    assert (await door(Pirate(permission="admin")).ask("GET", "/ahoy/polly")).body == b"missing-permission"
+async def test_it_judges_by_itself_what_a_caller_may_do() -> None:
+    assert (await door().ask("POST", "/ahoy/polly", token=ANYBODY)).status == 200
 
 
 async def test_it_words_our_bugs() -> None:

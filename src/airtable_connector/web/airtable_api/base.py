@@ -5,6 +5,8 @@ from typing import Final
 
 from airtable_connector.records import Field, Table, UnknownTable, Workspace, stable_id
 from airtable_connector.web.airtable_api.errors import ModelNotFound, ViewMissing, ViewOfOtherTable
+from airtable_connector.web.airtable_api.scopes import check_scope
+from airtable_connector.web.http import Call
 
 VIEW_NAME: Final = "Grid view"
 """The one view of every table: all of its records in the order of creation, all of its fields."""
@@ -29,22 +31,29 @@ class Base:
         self.id = name.id or DERIVED_ID
         self.name = name.name
 
-    def check(self, base: str) -> None:
-        """Make sure that an address names this base.
+    def enter(self, call: Call) -> None:
+        """Make sure that the address names this base, and that the caller may do there what the route is for.
+
+        An endpoint asks before it touches anything of the base, but after it has read the request: Airtable judges
+        parameters and bodies before it tells what is not permitted.
 
         Raises:
-            ModelNotFound: it names another one.
+            ModelNotFound: it names another base.
+            MissingPermission: the caller has not the scope that the route needs.
         """
-        if base != self.id:
+        if call.path_params["base"] != self.id:
             raise ModelNotFound
+        check_scope(call)
 
-    def table(self, base: str, name_or_id: str) -> Table:
-        """Find the table that an address names: by id, by name, by name in other letters.
+    def table(self, call: Call) -> Table:
+        """Enter the base, and find the table that the address names: by id, by name, by name in other letters.
 
         Raises:
             ModelNotFound: the base is another one, or it has no such table.
+            MissingPermission: the caller has not the scope that the route needs.
         """
-        self.check(base)
+        self.enter(call)
+        name_or_id = call.path_params["table"]
         try:
             return self.workspace.table(name_or_id)
         except UnknownTable:

@@ -27,7 +27,9 @@ class ReadingEndpoints:
         """Answer ``GET /v0/{base}/{table}``: one page of records."""
         asked = (call.path_params["base"], call.path_params["table"], call.query_string)
         known = self._questions.get(asked)
-        if known is None:
+        if known is not None:
+            self._base.enter(call)  # it may have been another caller's question
+        else:
             known = self._question(call, list_from_query(read_parameters(call)))
             if len(self._questions) >= REMEMBERED:
                 self._questions.clear()
@@ -42,7 +44,7 @@ class ReadingEndpoints:
     async def read(self, call: Call) -> Answer:
         """Answer ``GET /v0/{base}/{table}/{record}``: one record, which may be another table's."""
         form = form_from_query(read_parameters(call))
-        table = self._base.table(call.path_params["base"], call.path_params["table"])
+        table = self._base.table(call)
         record = call.path_params["record"]
         blob = self._base.workspace.record_from_memory(table, record)
         if blob is None:
@@ -54,7 +56,7 @@ class ReadingEndpoints:
         return Answer(200, shown, media_type=JSON_UTF8)
 
     def _question(self, call: Call, options: ListOptions) -> Question:
-        table = self._base.table(call.path_params["base"], call.path_params["table"])
+        table = self._base.table(call)
         return read_question(self._base, table, options)
 
     async def _page(self, question: Question) -> Answer:

@@ -1,6 +1,7 @@
 """Which addresses the dialect answers, and which of Airtable's it says that it does not offer."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from airtable_connector.kernel.clock import Clock
@@ -13,8 +14,9 @@ from airtable_connector.web.airtable_api.errors import AddressUnknown, NotOffere
 from airtable_connector.web.airtable_api.pace import Pace, PaceSettings
 from airtable_connector.web.airtable_api.reading import ReadingEndpoints
 from airtable_connector.web.airtable_api.schema import SchemaEndpoints
+from airtable_connector.web.airtable_api.scopes import Scope
 from airtable_connector.web.airtable_api.writing import WritingEndpoints
-from airtable_connector.web.http import Answer, Call, Endpoint, Header, Methods, Resource, Stream
+from airtable_connector.web.http import Answer, Call, Endpoint, Header, Resource, Stream
 
 NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.BASES: {"POST": "creating bases"},
@@ -34,6 +36,14 @@ NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
 """What Airtable answers and we do not, by address and method."""
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What answers one method of an address, and the scope that it needs; None: whoever is known may ask."""
+
+    endpoint: Endpoint
+    needs: Scope | None
+
+
 class AirtableApi:
     """Airtable's Web API over the record store: a dialect, as the edge asks for one."""
 
@@ -45,10 +55,13 @@ class AirtableApi:
         self._resources: dict[str, Resource] = {}
         for template in offered.keys() | NOT_OFFERED.keys():
             missing = {method: _missing(what) for method, what in NOT_OFFERED.get(template, {}).items()}
-            methods = {method: paced(endpoint) for method, endpoint in offered.get(template, {}).items()}
+            methods = {method: paced(route.endpoint) for method, route in offered.get(template, {}).items()}
             self._resources[template] = Resource(template, {**missing, **methods})
-        self.routes = {template: frozenset(methods) for template, methods in offered.items()}
-        """What is answered, by address: the methods."""
+        self.routes = {
+            template: {method: route.needs for method, route in methods.items()}
+            for template, methods in offered.items()
+        }
+        """What is answered, by address and method: the scope that it needs."""
 
     def find(self, call: Call) -> Resource:
         """Return what answers a call, or raise `AddressUnknown`."""
@@ -57,8 +70,9 @@ class AirtableApi:
         if call.method not in resource.methods:
             raise AddressUnknown
         call.scope["path_params"] = address.values
-        if address.template == addresses.LIST_RECORDS:
-            call.permission = "read"  # it is a POST only because the question may be long
+        offered = self.routes.get(address.template)
+        if offered is not None:
+            call.needs = offered.get("GET" if call.method == "HEAD" else call.method)
         return resource
 
     def refusal(self, error: ConnectorError, headers: tuple[Header, ...]) -> Answer:
@@ -70,25 +84,25 @@ class AirtableApi:
         return words.internal(trace_id)
 
 
-def _offered(base: Base) -> Mapping[str, Methods]:
+def _offered(base: Base) -> Mapping[str, Mapping[str, Route]]:
     reading, writing, schema = ReadingEndpoints(base), WritingEndpoints(base), SchemaEndpoints(base)
     return {
-        addresses.WHOAMI: {"GET": schema.whoami},
-        addresses.BASES: {"GET": schema.bases},
-        addresses.TABLES: {"GET": schema.tables},
+        addresses.WHOAMI: {"GET": Route(schema.whoami, None)},
+        addresses.BASES: {"GET": Route(schema.bases, Scope.READ_SCHEMA)},
+        addresses.TABLES: {"GET": Route(schema.tables, Scope.READ_SCHEMA)},
         addresses.RECORDS: {
-            "GET": reading.list,
-            "POST": writing.create,
-            "PATCH": writing.change_many,
-            "PUT": writing.replace_many,
-            "DELETE": writing.remove_many,
+            "GET": Route(reading.list, Scope.READ_RECORDS),
+            "POST": Route(writing.create, Scope.WRITE_RECORDS),
+            "PATCH": Route(writing.change_many, Scope.WRITE_RECORDS),
+            "PUT": Route(writing.replace_many, Scope.WRITE_RECORDS),
+            "DELETE": Route(writing.remove_many, Scope.WRITE_RECORDS),
         },
-        addresses.LIST_RECORDS: {"POST": reading.list_by_body},
+        addresses.LIST_RECORDS: {"POST": Route(reading.list_by_body, Scope.READ_RECORDS)},
         addresses.RECORD: {
-            "GET": reading.read,
-            "PATCH": writing.change,
-            "PUT": writing.replace,
-            "DELETE": writing.remove,
+            "GET": Route(reading.read, Scope.READ_RECORDS),
+            "PATCH": Route(writing.change, Scope.WRITE_RECORDS),
+            "PUT": Route(writing.replace, Scope.WRITE_RECORDS),
+            "DELETE": Route(writing.remove, Scope.WRITE_RECORDS),
         },
     }
 

@@ -10,14 +10,17 @@ from airtable_connector.web.airtable_api.base import VIEW_NAME, Base, view_id, v
 from airtable_connector.web.airtable_api.errors import InvalidParameters, OffsetInvalid
 from airtable_connector.web.airtable_api.field_options import complete_options
 from airtable_connector.web.airtable_api.parameters import one, read_parameters, refuse_parameters
+from airtable_connector.web.airtable_api.scopes import Scope, check_scope, scopes_of
 from airtable_connector.web.airtable_api.words import JSON_UTF8
 from airtable_connector.web.http import Answer, Call
 
-SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
-    "read": ("data.records:read", "schema.bases:read"),
-    "write": ("data.records:write",),
+LEVELS: Final = {
+    Scope.WRITE_SCHEMA: "create",
+    Scope.WRITE_RECORDS: "edit",
+    Scope.WRITE_COMMENTS: "comment",
+    Scope.READ_SCHEMA: "read",
 }
-"""Airtable's scopes that the mesh's permissions come to."""
+"""What a base says of a caller's level, by the first of these scopes that they have."""
 
 
 class SchemaEndpoints:
@@ -29,8 +32,8 @@ class SchemaEndpoints:
     async def whoami(self, call: Call) -> Answer:
         """Answer ``GET /v0/meta/whoami``: the calling droplet as a user, and what it may do as scopes."""
         refuse_parameters(call)
-        held = call.caller.permissions
-        scopes = [scope for permission, named in SCOPES.items() if permission in held for scope in named]
+        held = scopes_of(call.caller)
+        scopes = [scope for scope in Scope if scope in held]
         return _answer({"id": stable_id("usr", str(call.caller.droplet)), "scopes": scopes})
 
     async def bases(self, call: Call) -> Answer:
@@ -40,7 +43,9 @@ class SchemaEndpoints:
                 raise InvalidParameters(name)
             if one(name, values):
                 raise OffsetInvalid(one(name, values))
-        level = "edit" if "write" in call.caller.permissions else "read"
+        check_scope(call)
+        held = scopes_of(call.caller)
+        level = next(level for scope, level in LEVELS.items() if scope in held)
         return _answer({"bases": [{"id": self._base.id, "name": self._base.name, "permissionLevel": level}]})
 
     async def tables(self, call: Call) -> Answer:
@@ -50,7 +55,7 @@ class SchemaEndpoints:
             if name != "include" or values != ["visibleFieldIds"]:
                 raise InvalidParameters(name)
             include = values
-        self._base.check(call.path_params["base"])
+        self._base.enter(call)
         tables = self._base.workspace.tables.values()
         return _answer({"tables": [_table(table, shows_fields=bool(include)) for table in tables]})
 

@@ -76,7 +76,7 @@ class WritingEndpoints:
         """Answer ``POST /v0/{base}/{table}``: add one record, or up to ten."""
         refuse_parameters(call)
         write = read_creation(await read_object(call))
-        table = self._table(call)
+        table = self._base.table(call)
         operations = [Create(table, await self._cells(table, sent, write)) for sent in write.records]
         return await self._answer(write, table, await self._write(call, table, operations))
 
@@ -99,7 +99,7 @@ class WritingEndpoints:
     async def remove(self, call: Call) -> Answer:
         """Answer ``DELETE /v0/{base}/{table}/{record}``."""
         refuse_parameters(call)
-        self._table(call)
+        self._base.table(call)
         record = call.path_params["record"]
         table = await self._holder(record)
         await self._write(call, table, [Delete(table, record)])
@@ -108,7 +108,7 @@ class WritingEndpoints:
     async def remove_many(self, call: Call) -> Answer:
         """Answer ``DELETE /v0/{base}/{table}?records[]=``: remove up to ten records."""
         records = read_removals(read_parameters(call))
-        table = self._table(call)
+        table = self._base.table(call)
         for record in records:
             if not await self._holds(table, record):
                 raise RowToDeleteMissing(record)
@@ -117,13 +117,10 @@ class WritingEndpoints:
 
     # what is asked
 
-    def _table(self, call: Call) -> Table:
-        return self._base.table(call.path_params["base"], call.path_params["table"])
-
     async def _change_one(self, call: Call, *, replaces: bool) -> Answer:
         refuse_parameters(call)
         write = read_change_of_one(await read_object(call))
-        self._table(call)
+        self._base.table(call)
         record = call.path_params["record"]
         # Airtable looks for a single record in the whole base, and so it may be another table's
         table = await self._holder(record)
@@ -134,7 +131,7 @@ class WritingEndpoints:
     async def _change_many(self, call: Call, *, replaces: bool) -> Answer:
         refuse_parameters(call)
         write = read_changes(await read_object(call))
-        table = self._table(call)
+        table = self._base.table(call)
         merge_on = _fields_to_merge_on(table, write)
         operations: list[Operation] = []
         for sent in write.records:

@@ -58,10 +58,10 @@ class Call:
         "body_limit",
         "identity",
         "method",
+        "needs",
         "path",
         "path_id",
         "peer",
-        "permission",
         "quota",
         "receive",
         "route",
@@ -86,8 +86,8 @@ class Call:
         """The caller's address: as the trusted proxy in front tells it, else the peer's."""
         self.identity: Caller | None = None
         """Who calls; None only on public paths."""
-        self.permission: str | None = None
-        """The permission that a dialect asks for here; None leaves it to the rule for all paths."""
+        self.needs: str | None = None
+        """What a dialect will ask of the caller here once it has read the request; for the dialect alone."""
         self.quota: bytes | None = None
         """The RateLimit header's value."""
         self.body_limit = 0

@@ -17,7 +17,10 @@ class Dialect(Protocol):
         ...
 
     def find(self, call: Call) -> Resource:
-        """Return what answers a call; a refusal here comes before anybody is asked who calls."""
+        """Return what answers a call; a refusal here comes before anybody is asked who calls.
+
+        Its endpoints judge what the caller may do: the gate only tells them who calls.
+        """
         ...
 
     def refusal(self, error: ConnectorError, headers: tuple[Header, ...]) -> Answer:

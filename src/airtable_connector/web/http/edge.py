@@ -234,11 +234,12 @@ class Edge:
             call.route = "preflight"
             return self._answer_preflight
         resource = self._hot.find(call)
-        if resource is None and (dialect := self._dialect_of(call)) is not None:
+        dialect = self._dialect_of(call) if resource is None else None
+        if dialect is not None:
             resource = dialect.find(call)
         if resource is not None:
             call.route = resource.template
-        self._gate.admit(call, at)
+        self._gate.admit(call, at, dialect)
         self._check_body(call)
         return None if resource is None else resource.endpoint(call.method)
 

@@ -1,0 +1,102 @@
+"""Which scope each route needs, and when a caller without it learns so."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from tests.acceptance.airtable_api.conftest import Wire
+from tests.fakes import FakeClock
+from tests.service import Service
+
+from airtable_connector.web.airtable_api import AirtableApi, BaseName, PaceSettings
+from airtable_connector.web.airtable_api.scopes import BY_PERMISSION, Scope
+
+RECORD = "recAAAAAAAAAAAAAA"
+REFUSED = (403, "INVALID_PERMISSIONS", "You are not permitted to perform this operation")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A well-formed request for a route, and the scope that it needs."""
+
+    needs: Scope | None
+    body: Any = None
+    query: str = ""
+
+
+ROUTES = {
+    "GET /v0/meta/whoami": Asked(None),
+    "GET /v0/meta/bases": Asked(Scope.READ_SCHEMA),
+    "GET /v0/meta/bases/{base}/tables": Asked(Scope.READ_SCHEMA),
+    "GET /v0/{base}/{table}": Asked(Scope.READ_RECORDS),
+    "POST /v0/{base}/{table}/listRecords": Asked(Scope.READ_RECORDS, {}),
+    "GET /v0/{base}/{table}/{record}": Asked(Scope.READ_RECORDS),
+    "POST /v0/{base}/{table}": Asked(Scope.WRITE_RECORDS, {"fields": {}}),
+    "PATCH /v0/{base}/{table}": Asked(Scope.WRITE_RECORDS, {"records": [{"id": RECORD, "fields": {}}]}),
+    "PUT /v0/{base}/{table}": Asked(Scope.WRITE_RECORDS, {"records": [{"id": RECORD, "fields": {}}]}),
+    "DELETE /v0/{base}/{table}": Asked(Scope.WRITE_RECORDS, query=f"?records[]={RECORD}"),
+    "PATCH /v0/{base}/{table}/{record}": Asked(Scope.WRITE_RECORDS, {"fields": {}}),
+    "PUT /v0/{base}/{table}/{record}": Asked(Scope.WRITE_RECORDS, {"fields": {}}),
+    "DELETE /v0/{base}/{table}/{record}": Asked(Scope.WRITE_RECORDS),
+}
+"""Every route, so that none is left open."""
+
+WELL_FORMED = {"base": "", "table": "Droplets", "record": RECORD}
+
+
+def ask(wire: Wire, route: str, **filled: str) -> tuple[int, Any, str]:
+    """Send a route's request, and return its number, and the type and message of a refusal."""
+    method, template = route.split()
+    path = template.format_map({**WELL_FORMED, "base": wire.base, **filled}) + ROUTES[route].query
+    status, body = wire.ask(method, path, json=ROUTES[route].body)
+    error = body.get("error", {})
+    return status, error.get("type"), error.get("message")
+
+
+@pytest.fixture(params=BY_PERMISSION)
+def holder(request: pytest.FixtureRequest, served: Service) -> Iterator[tuple[Wire, frozenset[Scope]]]:
+    """A caller with one permission of the mesh, and what it comes to."""
+    with served.client(served.headers(request.param)) as client:
+        yield Wire(client), BY_PERMISSION[request.param]
+
+
+def test_the_table_has_every_route_and_its_scope() -> None:
+    api = AirtableApi(None, BaseName("x"), PaceSettings(), clock=FakeClock())
+    offered = {f"{method} {path}": needs for path, methods in api.routes.items() for method, needs in methods.items()}
+    assert offered == {route: asked.needs for route, asked in ROUTES.items()}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_permission_of_the_mesh_opens_what_its_scopes_open(route: str, holder: tuple[Wire, frozenset[Scope]]) -> None:
+    wire, scopes = holder
+    needs = ROUTES[route].needs
+    allowed = needs is None or needs in scopes
+    assert (ask(wire, route) != REFUSED) == allowed
+
+
+def test_a_head_request_needs_what_its_get_needs(served: Service) -> None:
+    with served.client(served.headers("write")) as client:
+        assert client.head(Wire(client).path("Sprints")).status_code == 403
+
+
+def test_a_list_that_another_caller_asked_for_is_not_shown(served: Service, wire: Wire) -> None:
+    assert wire.list("Sprints", pageSize="7") == []
+    with served.client(served.headers("write")) as client:
+        assert Wire(client).refused("GET", wire.path("Sprints"), params={"pageSize": "7"}) == REFUSED
+
+
+def test_errors_are_told_in_the_order_of_airtable(reader: Wire) -> None:
+    other, table = "appBBBBBBBBBBBBBB", reader.path("Nowhere")
+    # what is asked is judged first, then the base, then the scope, then the table
+    assert reader.refused("POST", table, json={"records": []})[:2] == (422, "INVALID_RECORDS")
+    assert reader.refused("POST", f"/v0/{other}/Nowhere", json={"fields": {}})[:2] == (
+        403, "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND",
+    )  # fmt: skip
+    assert reader.refused("POST", table, json={"fields": {}}) == REFUSED
+    assert reader.refused("GET", table)[:2] == (403, "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND")
+
+
+def test_the_header_names_the_scope_that_is_missing(reader: Wire) -> None:
+    answer = reader.client.post(reader.path("Sprints"), json={"fields": {}})
+    assert 'error="insufficient_scope", scope="data.records:write"' in answer.headers["www-authenticate"]
