@@ -7,6 +7,7 @@ import pytest
 from tests.integration.test_openapi import started
 
 from airtable_connector.records import FieldType
+from airtable_connector.records.formula import FUNCTIONS, Function
 from airtable_connector.web.airtable_api import DERIVED_ID, NOT_OFFERED, AirtableApi
 from airtable_connector.web.airtable_api.bodies import CHANGE_MEMBERS, CHANGE_ONE_MEMBERS, CREATE_MEMBERS
 from airtable_connector.web.airtable_api.options import LIST_PARAMETERS, RECORD_PARAMETERS
@@ -20,6 +21,10 @@ SPOKEN_OF_APART = {
     "VIEW_ID_NOT_FOUND", "VIEW_NAME_NOT_FOUND",
 }  # fmt: skip
 """Types that depend on more than the error's class."""
+
+
+def known_functions() -> list[Function]:
+    return sorted(FUNCTIONS.values(), key=lambda function: function.name)
 
 
 def rows(heading: str) -> dict[str, str]:
@@ -64,6 +69,14 @@ def test_the_manual_names_every_member_of_a_write() -> None:
 def test_the_manual_names_every_type_of_field() -> None:
     told = rows("Field types")
     assert {name for name, how in told.items() if how != "not offered"} == set(FieldType)
+
+
+def test_the_manual_names_every_function() -> None:
+    section = MANUAL.partition("\n## Functions\n")[2].partition("\n## ")[0]
+    told = re.findall(r"^\| `(\w+)` \| (\w+) \| ?(.*?) ?\|$", section, re.MULTILINE)
+    assert told == [
+        (each.name, "differs" if each.differs else "works", each.differs or "") for each in known_functions()
+    ]
 
 
 def test_the_manual_names_every_type_of_error() -> None:
