@@ -27,7 +27,7 @@ class ReadingEndpoints:
         """Answer ``GET /v0/{base}/{table}``: one page of records."""
         asked = (call.path_params["base"], call.path_params["table"], call.query_string)
         known = self._questions.get(asked)
-        if known is None:
+        if known is None or not self._base.workspace.is_present(known.query.table):
             known = self._question(call, list_from_query(read_parameters(call)))
             if len(self._questions) >= REMEMBERED:
                 self._questions.clear()
