@@ -422,10 +422,11 @@ async def test_a_store_that_holds_something_is_left_alone(database: Database, ta
 
 
 async def test_what_was_deleted_or_defined_counts_as_something(elsewhere: SqliteFile, tmp_path: Path) -> None:
+    mine = a_table("Mine", None, a_field("Name", FieldType.SINGLE_LINE_TEXT))
     async with open_database(SqliteFile(tmp_path / "source.db"), clock=CLOCK) as database:
         file, _ = await backed_up(database)
-    async with open_database(elsewhere, clock=CLOCK) as other, opened_base(other, tables=STANDARD_TABLES) as base:
-        await base.workspace.add_table(a_table("Mine", None, a_field("Name", FieldType.SINGLE_LINE_TEXT)))
+    async with open_database(elsewhere, clock=CLOCK) as other, opened_base(other, tables=[mine]):
+        pass
     with pytest.raises(StoreNotEmpty, match="not the standard ones"):
         await restore(elsewhere, file, clock=CLOCK)
     gone = SqliteFile(tmp_path / "gone.db")

@@ -231,11 +231,13 @@ async def test_tables_that_the_base_lacks_are_added_with_their_links(base: Base,
         a_field("Who", FieldType.SINGLE_LINE_TEXT),
         a_field("Team", FieldType.MULTIPLE_RECORD_LINKS, linkedTableId=teams.id),
     )
-    await base.workspace.add_table(teams)
-    await base.workspace.add_table(people)
+    await base.workspace.add_table(teams, actor=ADA)
+    await base.workspace.add_table(people, actor=ADA)
     team = await base.create(teams, Name="Blue")
     await base.create(people, Who="Ada", Team=[team])
-    await other.workspace.add_table(Table(TableId(stable_id("tbl", "elsewhere")), "Teams", teams.fields, teams.key))
+    await other.workspace.add_table(
+        Table(TableId(stable_id("tbl", "elsewhere")), "Teams", teams.fields, teams.key), actor=ADA
+    )
 
     report = await imported(other, await exported(base, teams, people))
 
@@ -249,7 +251,7 @@ async def test_links_may_point_forward_and_in_circles(base: Base, other: Base) -
     tasks = a_table("Tasks", "Name", a_field("Name", FieldType.SINGLE_LINE_TEXT))
     after = a_field("After", FieldType.MULTIPLE_RECORD_LINKS, linkedTableId=tasks.id)
     tasks = Table(tasks.id, "Tasks", (*tasks.fields, after), tasks.key)
-    await base.workspace.add_table(tasks)
+    await base.workspace.add_table(tasks, actor=ADA)
     first = await base.create(tasks, Name="first")
     second = await base.create(tasks, Name="second", After=[first])
     await base.do(Update(tasks, first, {"After": [second, first]}))

@@ -330,7 +330,7 @@ async def _add_table(settings: "Settings", text: bytes) -> None:
     import orjson
 
     from airtable_connector.compose import open_base
-    from airtable_connector.records import InvalidSchema
+    from airtable_connector.records import Actor, InvalidSchema
     from airtable_connector.records.exchange import complete_definition
 
     try:
@@ -340,8 +340,8 @@ async def _add_table(settings: "Settings", text: bytes) -> None:
     clock, ids = SystemClock(), RandomIds()
     async with open_base(settings, clock=clock, ids=ids) as base:
         table = complete_definition(definition, tables=base.workspace.tables, ids=ids)
-        await base.workspace.add_table(table)
-    _say(f"{table.name} added; a running service shows it after a restart")
+        await base.workspace.add_table(table, actor=Actor(settings.droplet.id, ids.trace()))
+    _say(f"{table.name} added; a running service shows it at once")
     typer.echo(table.id)
 
 

@@ -233,6 +233,28 @@ class InvalidSchema(Invalid):
     code = "invalid-schema"
 
 
+class TableNameTaken(InvalidSchema):
+    """The base has another table of that name."""
+
+    code = "table-name-taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the base has a table {name[:80]!r} already", field="name", hint="names differ in more than capitals"
+        )
+
+
+class FieldNameTaken(InvalidSchema):
+    """A table would have two fields of one name."""
+
+    code = "field-name-taken"
+
+    def __init__(self, table: str, name: str) -> None:
+        super().__init__(
+            f"{table[:80]} has a field {name[:80]!r} already", field="name", hint="names differ in more than capitals"
+        )
+
+
 class PositionNotReached(Unavailable):
     """The feed has not come to the position that the caller wants to see."""
 

@@ -18,6 +18,8 @@ from airtable_connector.records.storage.base import (
     move_head,
     read_head,
     read_tables,
+    save_table,
+    schema_changed,
     take_numbers,
     touch_head,
 )
@@ -40,6 +42,7 @@ from airtable_connector.records.storage.records import (
     records_by_id,
     records_by_key,
     records_referring,
+    rename_choices,
     update_records,
 )
 from airtable_connector.records.storage.rows import (
@@ -74,6 +77,9 @@ __all__ = [
     "records_by_id",
     "records_by_key",
     "records_referring",
+    "rename_choices",
+    "save_table",
+    "schema_changed",
     "take_numbers",
     "touch_head",
     "update_records",

@@ -27,7 +27,7 @@ class ReadingEndpoints:
         """Answer ``GET /v0/{base}/{table}``: one page of records."""
         asked = (call.path_params["base"], call.path_params["table"], call.query_string)
         known = self._questions.get(asked)
-        if known is not None:
+        if known is not None and self._base.workspace.is_present(known.query.table):
             self._base.enter(call)  # it may have been another caller's question
         else:
             known = self._question(call, list_from_query(read_parameters(call)))

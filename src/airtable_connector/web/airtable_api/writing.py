@@ -177,8 +177,8 @@ class WritingEndpoints:
         return outcome.written
 
     async def _answer(self, write: Write, table: Table, written: Sequence[Written]) -> Answer:
-        stored = [table.encode(each.record) for each in written if each.record is not None]
-        blobs = await show(self._base, table, stored, Form(by_id=write.by_id))
+        stored = [each.table.encode(each.record) for each in written if each.table and each.record]
+        blobs = await show(self._base, self._base.workspace.table(table.id), stored, Form(by_id=write.by_id))
         if not write.many:
             return Answer(200, blobs[0], media_type=JSON_UTF8)
         end = b"]}" if write.merge_on is None else b"]," + orjson.dumps(_merged(written))[1:]

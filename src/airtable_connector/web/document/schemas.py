@@ -42,7 +42,8 @@ _LOAD: Final = nullable(closed({"min": {"type": "number"}, "avg": {"type": "numb
 _CELLS_OF_A_CHANGE: Final[Schema] = {
     "type": ["object", "null"],
     "additionalProperties": True,
-    "description": "Cells by field name. Of an update only those that differ; null where there was no record.",
+    "description": "Cells by field name. Of an update only those that differ; null where there was no record. With the"
+    " action `schema` the members of the table's definition that differ, fields under their ids.",
 }
 
 _DROPLETS: Final[Mapping[str, Schema]] = {
@@ -203,7 +204,7 @@ _COMMON: Final[Mapping[str, Schema]] = {
             "seq": {"type": "integer", "minimum": 1, "description": "Its position in the feed."},
             "at": ref("Moment"),
             "table": {"type": "string"},
-            "record": ref("RecordId"),
+            "record": nullable(ref("RecordId")),
             "action": {"enum": [str(action) for action in Action]},
             "actor": {"type": "integer", "description": "The droplet that asked for it."},
             "trace_id": {"type": "string", "description": "The request that did it."},

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 
-from airtable_connector.records import Change, Table, Workspace
+from airtable_connector.records import Action, Change, Table, Workspace
 from airtable_connector.web.domain.envelopes import Envelopes
 from airtable_connector.web.domain.errors import InvalidHeader, TooManyStreams, UnknownParameter
 from airtable_connector.web.domain.listing import read_count
@@ -28,18 +28,22 @@ FARTHEST: Final = 2**62
 
 
 def change_json(change: Change, workspace: Workspace) -> dict[str, Any]:
-    """Describe a change to callers: cells by field name; ``actor`` is a droplet, ``trace_id`` its request."""
+    """Describe a change to callers: cells by field name; ``actor`` is a droplet, ``trace_id`` its request.
+
+    A change of the table itself has no record; what differs in the definition is told as the feed has it.
+    """
     table = workspace.table(change.table)
+    of_schema = change.action is Action.SCHEMA
     return {
         "seq": change.seq,
         "at": change.at,
         "table": table.name,
-        "record": change.record,
+        "record": None if of_schema else change.record,
         "action": str(change.action),
         "actor": change.actor,
         "trace_id": change.cause,
-        "before": _named(table, change.before),
-        "after": _named(table, change.after),
+        "before": change.before if of_schema else _named(table, change.before),
+        "after": change.after if of_schema else _named(table, change.after),
     }
 
 

@@ -54,10 +54,15 @@ class TableEndpoints:
 
     def __init__(self, workspace: Workspace, table: Table, path: str, envelopes: Envelopes) -> None:
         self._workspace = workspace
-        self._table = table
+        self._name = table.name
         self._path = path
         self._envelopes = envelopes
         self._listings: dict[bytes, Listing] = {}
+
+    @property
+    def _table(self) -> Table:
+        """The table as it is now: its schema may change."""
+        return self._workspace.table(self._name)
 
     async def list(self, call: Call) -> Answer:
         """Answer ``GET /{collection}``: one page of records, 304 when the caller has it."""
@@ -155,7 +160,7 @@ class TableEndpoints:
 
     def _listing(self, call: Call) -> Listing:
         known = self._listings.get(call.query_string)
-        if known is None:
+        if known is None or not self._workspace.is_present(known.query.table):
             known = read_listing(self._table, call.query, self._workspace.formula)
             # compiled formulas are large: the workspace keeps those that were used last
             if known.query.formula is None:
@@ -208,7 +213,8 @@ class TableEndpoints:
     def _answer_one(self, done: Done) -> StoredAnswer:
         (written,) = done.written
         assert written.record is not None
-        blob = self._table.encode(written.record)
+        assert written.table is not None
+        blob = written.table.encode(written.record)
         created = written.effect is Effected.CREATED
         headers = [("ETag", etag(blob)), ("X-Feed-Position", str(done.seq))]
         if created:
@@ -217,7 +223,7 @@ class TableEndpoints:
         return StoredAnswer(201 if created else 200, tuple(headers), body)
 
     def _answer_many(self, done: Done) -> StoredAnswer:
-        blobs = [self._table.encode(written.record) for written in done.written if written.record is not None]
+        blobs = [each.table.encode(each.record) for each in done.written if each.table and each.record]
         warnings = list(dict.fromkeys(warning for written in done.written for warning in written.warnings))
         created = any(written.effect is Effected.CREATED for written in done.written)
         body = self._envelopes.records(blobs, warnings=warnings)
