@@ -18,6 +18,7 @@ from airtable_connector.kernel.ids import Ids, RecordId, TableId, looks_like_rec
 from airtable_connector.kernel.observer import Observer
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.records import storage
+from airtable_connector.records.comments import Comments
 from airtable_connector.records.errors import InvalidSchema, PositionNotReached, UnknownTable
 from airtable_connector.records.feed import Change, Head
 from airtable_connector.records.query import Page, Query
@@ -75,6 +76,8 @@ class Workspace:
         self._tables_by_id: dict[TableId, Table] = {}
         self._shelving = Shelving(database, clock=clock, observer=observer, limit=settings.memory)
         self._searching = Searching(database, self._shelving, self._tables_by_id, clock=clock)
+        self.comments = Comments(database, clock=clock, ids=ids)
+        """What is written beside the records."""
         self._writer = Writer(
             database,
             self._shelving,

@@ -9,6 +9,7 @@ from airtable_connector.records import Workspace
 from airtable_connector.web.airtable_api import addresses, words
 from airtable_connector.web.airtable_api.addresses import read_address
 from airtable_connector.web.airtable_api.base import Base, BaseName
+from airtable_connector.web.airtable_api.commenting import CommentEndpoints
 from airtable_connector.web.airtable_api.errors import AddressUnknown, NotOffered
 from airtable_connector.web.airtable_api.pace import Pace, PaceSettings
 from airtable_connector.web.airtable_api.reading import ReadingEndpoints
@@ -24,14 +25,20 @@ NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.FIELDS: {"POST": "creating fields"},
     addresses.FIELD: {"PATCH": "changing fields"},
     addresses.ENTERPRISE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), "the API for administrators"),
-    addresses.COMMENTS: {"GET": "comments", "POST": "comments"},
-    addresses.COMMENT: {"PATCH": "comments", "DELETE": "comments"},
     addresses.UPLOAD: {"POST": "uploading attachments; give a url instead"},
     addresses.SYNC: {"POST": "syncing CSV files"},
     addresses.WEBHOOKS: {"GET": "webhooks", "POST": "webhooks"},
     addresses.WEBHOOK: {"GET": "webhooks", "POST": "webhooks", "DELETE": "webhooks"},
 }
 """What Airtable answers and we do not, by address and method."""
+
+
+NEEDED_SCOPES: Final[Mapping[str, Mapping[str, str]]] = {
+    addresses.LIST_RECORDS: {"POST": "data.records:read"},  # a POST only because the question may be long
+    addresses.COMMENTS: {"GET": "data.recordComments:read", "POST": "data.recordComments:write"},
+    addresses.COMMENT: {"PATCH": "data.recordComments:write", "DELETE": "data.recordComments:write"},
+}
+"""Airtable's scope that a route needs, where its method does not tell; the part behind the colon is our permission."""
 
 
 class AirtableApi:
@@ -57,8 +64,9 @@ class AirtableApi:
         if call.method not in resource.methods:
             raise AddressUnknown
         call.scope["path_params"] = address.values
-        if address.template == addresses.LIST_RECORDS:
-            call.permission = "read"  # it is a POST only because the question may be long
+        scope = NEEDED_SCOPES.get(address.template, {}).get(call.method)
+        if scope is not None:
+            call.permission = scope.rpartition(":")[2]
         return resource
 
     def refusal(self, error: ConnectorError, headers: tuple[Header, ...]) -> Answer:
@@ -72,6 +80,7 @@ class AirtableApi:
 
 def _offered(base: Base) -> Mapping[str, Methods]:
     reading, writing, schema = ReadingEndpoints(base), WritingEndpoints(base), SchemaEndpoints(base)
+    comments = CommentEndpoints(base)
     return {
         addresses.WHOAMI: {"GET": schema.whoami},
         addresses.BASES: {"GET": schema.bases},
@@ -90,6 +99,8 @@ def _offered(base: Base) -> Mapping[str, Methods]:
             "PUT": writing.replace,
             "DELETE": writing.remove,
         },
+        addresses.COMMENTS: {"GET": comments.list, "POST": comments.create},
+        addresses.COMMENT: {"PATCH": comments.change, "DELETE": comments.remove},
     }
 
 

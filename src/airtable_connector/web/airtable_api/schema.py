@@ -5,17 +5,18 @@ from typing import Any, Final
 
 import orjson
 
-from airtable_connector.records import Table, stable_id
+from airtable_connector.records import Table
 from airtable_connector.web.airtable_api.base import VIEW_NAME, Base, view_id, visible_fields
 from airtable_connector.web.airtable_api.errors import InvalidParameters, OffsetInvalid
 from airtable_connector.web.airtable_api.field_options import complete_options
 from airtable_connector.web.airtable_api.parameters import one, read_parameters, refuse_parameters
+from airtable_connector.web.airtable_api.users import user_id
 from airtable_connector.web.airtable_api.words import JSON_UTF8
 from airtable_connector.web.http import Answer, Call
 
 SCOPES: Final[Mapping[str, tuple[str, ...]]] = {
-    "read": ("data.records:read", "schema.bases:read"),
-    "write": ("data.records:write",),
+    "read": ("data.records:read", "data.recordComments:read", "schema.bases:read"),
+    "write": ("data.records:write", "data.recordComments:write"),
 }
 """Airtable's scopes that the mesh's permissions come to."""
 
@@ -31,7 +32,7 @@ class SchemaEndpoints:
         refuse_parameters(call)
         held = call.caller.permissions
         scopes = [scope for permission, named in SCOPES.items() if permission in held for scope in named]
-        return _answer({"id": stable_id("usr", str(call.caller.droplet)), "scopes": scopes})
+        return _answer({"id": user_id(call.caller.droplet), "scopes": scopes})
 
     async def bases(self, call: Call) -> Answer:
         """Answer ``GET /v0/meta/bases``: the one base, on the one page."""
