@@ -107,6 +107,10 @@ async def fill(base: Base) -> None:
             " state, attempts, due_at, created_at)"
             " values ('a-trace', '5', 'droplet-5', 'event', '{}', 1, 3, 5, 'cause', 'queued', 1, '2026', '2026')"
         )
+        await tx.run(
+            "insert into comments (id, record_id, author, text, created_at) values ('com1', :record, 5, 'x', '2026')",
+            record=project,
+        )
         for hour in ("2026-01-05T11", "2026-01-05T12"):
             await tx.run(
                 "insert into beat_rollups values ('C-1', :hour, 3, 2, 0.3, 0.1, 0.2, 0, 0.0, null, null)", hour=hour

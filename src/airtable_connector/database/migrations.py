@@ -143,4 +143,21 @@ MIGRATIONS: tuple[Migration, ...] = (
             "create index events_by_cause on events (cause)",
         ),
     ),
+    Migration(
+        5,
+        "comments of records",
+        sqlite=(
+            # author is a droplet; parent is the id of the comment that is answered, which may be gone
+            "create table comments (seq integer primary key autoincrement, id text not null unique,"
+            " record_id text not null, author integer not null, text text not null, parent text,"
+            " created_at text not null, changed_at text) strict",
+            "create index comments_by_record on comments (record_id, seq)",
+        ),
+        postgres=(
+            "create table comments (seq bigint generated always as identity primary key, id text not null unique,"
+            " record_id text not null, author bigint not null, text text not null, parent text,"
+            " created_at text not null, changed_at text)",
+            "create index comments_by_record on comments (record_id, seq)",
+        ),
+    ),
 )

@@ -5,9 +5,13 @@
 
 from airtable_connector.records.audit import verify_feed
 from airtable_connector.records.browsing import index_for
+from airtable_connector.records.comments import LONGEST_COMMENT, MOST_COMMENTS, NEWEST, Comments
 from airtable_connector.records.errors import (
     CannotFilter,
     CannotSort,
+    CommentNotFound,
+    CommentOfAnother,
+    CommentRefused,
     FieldNameTaken,
     InvalidCell,
     InvalidOffset,
@@ -16,6 +20,7 @@ from airtable_connector.records.errors import (
     KeyReused,
     KeyTaken,
     LinkTargetMissing,
+    ParentCommentNotFound,
     PositionNotReached,
     QueueFull,
     RecordChanged,
@@ -24,6 +29,7 @@ from airtable_connector.records.errors import (
     SeveralRecordsMatch,
     StoreClosing,
     TableNameTaken,
+    TooManyComments,
     TooManySorts,
     UnknownChoice,
     UnknownField,
@@ -86,7 +92,7 @@ from airtable_connector.records.schema import (
 )
 from airtable_connector.records.searching import SEARCH_STEPS
 from airtable_connector.records.shelving import ShelfGivenUp, ShelfLoaded
-from airtable_connector.records.storage import read_tables
+from airtable_connector.records.storage import Comment, read_tables
 from airtable_connector.records.workspace import (
     Workspace,
     WorkspaceSettings,
@@ -99,11 +105,14 @@ __all__ = [
     "DAILY_DIGEST",
     "HEARTBEATS",
     "LARGEST_PAGE",
+    "LONGEST_COMMENT",
     "LONGEST_KEY",
     "LONGEST_TEXT",
     "MESSAGE_KEY",
+    "MOST_COMMENTS",
     "MOST_ITEMS",
     "MOST_SORTS",
+    "NEWEST",
     "PROOF",
     "SEARCH_STEPS",
     "SPRINTS",
@@ -114,6 +123,11 @@ __all__ = [
     "CannotSort",
     "Cell",
     "Change",
+    "Comment",
+    "CommentNotFound",
+    "CommentOfAnother",
+    "CommentRefused",
+    "Comments",
     "CommitFailed",
     "Committed",
     "Create",
@@ -139,6 +153,7 @@ __all__ = [
     "Operation",
     "Outcome",
     "Page",
+    "ParentCommentNotFound",
     "Position",
     "PositionNotReached",
     "Query",
@@ -158,6 +173,7 @@ __all__ = [
     "StoredAnswer",
     "Table",
     "TableNameTaken",
+    "TooManyComments",
     "TooManySorts",
     "UnknownChoice",
     "UnknownField",

@@ -27,7 +27,7 @@ from airtable_connector.records.schema import STANDARD_TABLES
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 4
+SCHEMA = 5
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
 
 PAGE = 500
@@ -189,6 +189,7 @@ _TABLES = (
     ),
     _kept("outbox_attempts", 4, "trace_id number at took_ms status reason", key="trace_id number"),
     _kept("outbox_queues", 4, "queue due_at owner until", key="queue"),
+    _kept("comments", 5, "seq id record_id author text parent created_at changed_at", key="seq"),
     _kept("peers", 4, "name droplet names endpoint listed_by listed_at", key="name"),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
@@ -202,6 +203,8 @@ _COUNT_ON = {
     " where exists (select 1 from events)",
     4: "select setval(pg_get_serial_sequence('outbox', 'seq'), (select max(seq) from outbox))"
     " where exists (select 1 from outbox)",
+    5: "select setval(pg_get_serial_sequence('comments', 'seq'), (select max(seq) from comments))"
+    " where exists (select 1 from comments)",
 }
 """What makes the server's own numbers go on behind the restored ones, by the schema version that brought the table."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from airtable_connector.kernel.errors import Conflict, Invalid, NotFound, Unavailable
+from airtable_connector.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from airtable_connector.kernel.suggest import did_you_mean
 
 
@@ -28,6 +28,53 @@ class RecordNotFound(NotFound):
             hint="give a record id ('rec' and 14 letters or digits) or the value of the table's key field",
         )
         self.table, self.target = table, target
+
+
+class CommentNotFound(NotFound):
+    """The record has no comment of that id."""
+
+    code = "comment-not-found"
+
+    def __init__(self, comment: str) -> None:
+        super().__init__(f"Row comment with id {comment[:80]} does not exist")
+
+
+class ParentCommentNotFound(NotFound):
+    """The comment that is to be answered is none of the record's."""
+
+    code = "parent-comment-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("Comment not found", field="parentCommentId")
+
+
+class CommentOfAnother(Forbidden):
+    """A comment is to be changed or removed by somebody who did not write it."""
+
+    code = "comment-of-another"
+
+    def __init__(self) -> None:
+        super().__init__("only who wrote a comment may change or remove it")
+
+
+class CommentRefused(Invalid):
+    """A text cannot be a comment's."""
+
+    code = "comment-refused"
+
+    def __init__(self, got: str) -> None:
+        super().__init__(
+            f"a comment cannot be {got}", field="text", hint="allowed: 1 to 10,000 characters, not all blank"
+        )
+
+
+class TooManyComments(Conflict):
+    """A record has as many comments as it may have."""
+
+    code = "too-many-comments"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"the record has {most} comments, the most there may be", hint="remove some first")
 
 
 class UnknownField(Invalid):

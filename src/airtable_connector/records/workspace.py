@@ -26,6 +26,7 @@ from airtable_connector.records.altering import (
     with_tables,
 )
 from airtable_connector.records.catalogue import Catalogue
+from airtable_connector.records.comments import Comments
 from airtable_connector.records.errors import PositionNotReached, UnknownTable
 from airtable_connector.records.feed import Change, Head
 from airtable_connector.records.query import Page, Query
@@ -85,6 +86,8 @@ class Workspace:
         self._shelving = Shelving(database, self._catalogue, clock=clock, observer=observer, limit=settings.memory)
         self._searching = Searching(database, self._shelving, self._catalogue, clock=clock)
         self._schema_writer = SchemaWriter(database, self._shelving, clock=clock)
+        self.comments = Comments(database, clock=clock, ids=ids)
+        """What is written beside the records."""
         self._writer = Writer(
             database,
             self._shelving,

@@ -341,6 +341,7 @@ class Writer:
             inserts, updates, deletes = draft.saved()
             # a record that comes back under its old id is removed first
             await storage.delete_records(tx, deletes)
+            await storage.remove_comments_of(tx, deletes)
             await storage.update_records(tx, updates)
             await storage.insert_records(tx, inserts)
             await storage.append_entries(tx, draft.entries)

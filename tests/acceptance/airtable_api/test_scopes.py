@@ -39,10 +39,14 @@ ROUTES = {
     "PATCH /v0/{base}/{table}/{record}": Asked(Scope.WRITE_RECORDS, {"fields": {}}),
     "PUT /v0/{base}/{table}/{record}": Asked(Scope.WRITE_RECORDS, {"fields": {}}),
     "DELETE /v0/{base}/{table}/{record}": Asked(Scope.WRITE_RECORDS),
+    "GET /v0/{base}/{table}/{record}/comments": Asked(Scope.READ_COMMENTS),
+    "POST /v0/{base}/{table}/{record}/comments": Asked(Scope.WRITE_COMMENTS, {"text": "x"}),
+    "PATCH /v0/{base}/{table}/{record}/comments/{comment}": Asked(Scope.WRITE_COMMENTS, {"text": "x"}),
+    "DELETE /v0/{base}/{table}/{record}/comments/{comment}": Asked(Scope.WRITE_COMMENTS),
 }
 """Every route, so that none is left open."""
 
-WELL_FORMED = {"base": "", "table": "Droplets", "record": RECORD}
+WELL_FORMED = {"base": "", "table": "Droplets", "record": RECORD, "comment": "comAAAAAAAAAAAAAA"}
 
 
 def ask(wire: Wire, route: str, **filled: str) -> tuple[int, Any, str]:

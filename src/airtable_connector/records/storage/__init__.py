@@ -23,6 +23,16 @@ from airtable_connector.records.storage.base import (
     take_numbers,
     touch_head,
 )
+from airtable_connector.records.storage.comments import (
+    Comment,
+    add_comment,
+    change_comment,
+    comment_by_id,
+    comments_before,
+    count_comments,
+    remove_comment,
+    remove_comments_of,
+)
 from airtable_connector.records.storage.entries import (
     append_entries,
     drop_content,
@@ -50,8 +60,14 @@ from airtable_connector.records.storage.rows import (
 )
 
 __all__ = [
+    "Comment",
+    "add_comment",
     "add_table",
     "append_entries",
+    "change_comment",
+    "comment_by_id",
+    "comments_before",
+    "count_comments",
     "count_records",
     "delete_records",
     "drop_content",
@@ -77,6 +93,8 @@ __all__ = [
     "records_by_id",
     "records_by_key",
     "records_referring",
+    "remove_comment",
+    "remove_comments_of",
     "rename_choices",
     "save_table",
     "schema_changed",

@@ -115,9 +115,9 @@ def _record_address(parts: list[str]) -> Address:
             return Address(SYNC, {"base": base})
         case [base, record, _, "uploadAttachment"]:
             return Address(UPLOAD, {"base": base, "record": record})
-        case [base, _, record, "comments"]:
-            return Address(COMMENTS, {"base": base, "record": record})
-        case [base, _, record, "comments", _]:
-            return Address(COMMENT, {"base": base, "record": record})
+        case [base, table, record, "comments"]:
+            return Address(COMMENTS, {"base": base, "table": table, "record": record})
+        case [base, table, record, "comments", comment]:
+            return Address(COMMENT, {"base": base, "table": table, "record": record, "comment": comment})
         case _:
             raise AddressUnknown

@@ -4,6 +4,7 @@ from typing import Final
 
 from airtable_connector.web.airtable_api.base import Base
 from airtable_connector.web.airtable_api.bodies import read_object
+from airtable_connector.web.airtable_api.commenting import with_comment_counts
 from airtable_connector.web.airtable_api.errors import ModelNotFound
 from airtable_connector.web.airtable_api.listing import Question, read_question
 from airtable_connector.web.airtable_api.options import ListOptions, form_from_query, list_from_body, list_from_query
@@ -63,6 +64,8 @@ class ReadingEndpoints:
         workspace, query = self._base.workspace, question.query
         page = workspace.page_from_memory(query) or await workspace.page(query)
         blobs = await show(self._base, query.table, page.records, question.options.form)
+        if question.options.counts_comments:
+            blobs = await with_comment_counts(self._base, blobs)
         offset = question.offset(len(blobs), page.next)
         end = b"]}" if offset is None else b'],"offset":"%b"}' % offset.encode("ascii")
         return Answer(200, b'{"records":[' + b",".join(blobs) + end, media_type=JSON_UTF8)

@@ -10,6 +10,7 @@ from airtable_connector.records import Workspace
 from airtable_connector.web.airtable_api import addresses, words
 from airtable_connector.web.airtable_api.addresses import read_address
 from airtable_connector.web.airtable_api.base import Base, BaseName
+from airtable_connector.web.airtable_api.commenting import CommentEndpoints
 from airtable_connector.web.airtable_api.errors import AddressUnknown, NotOffered
 from airtable_connector.web.airtable_api.pace import Pace, PaceSettings
 from airtable_connector.web.airtable_api.reading import ReadingEndpoints
@@ -26,8 +27,6 @@ NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.FIELDS: {"POST": "creating fields"},
     addresses.FIELD: {"PATCH": "changing fields"},
     addresses.ENTERPRISE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), "the API for administrators"),
-    addresses.COMMENTS: {"GET": "comments", "POST": "comments"},
-    addresses.COMMENT: {"PATCH": "comments", "DELETE": "comments"},
     addresses.UPLOAD: {"POST": "uploading attachments; give a url instead"},
     addresses.SYNC: {"POST": "syncing CSV files"},
     addresses.WEBHOOKS: {"GET": "webhooks", "POST": "webhooks"},
@@ -86,6 +85,7 @@ class AirtableApi:
 
 def _offered(base: Base) -> Mapping[str, Mapping[str, Route]]:
     reading, writing, schema = ReadingEndpoints(base), WritingEndpoints(base), SchemaEndpoints(base)
+    comments = CommentEndpoints(base)
     return {
         addresses.WHOAMI: {"GET": Route(schema.whoami, None)},
         addresses.BASES: {"GET": Route(schema.bases, Scope.READ_SCHEMA)},
@@ -103,6 +103,14 @@ def _offered(base: Base) -> Mapping[str, Mapping[str, Route]]:
             "PATCH": Route(writing.change, Scope.WRITE_RECORDS),
             "PUT": Route(writing.replace, Scope.WRITE_RECORDS),
             "DELETE": Route(writing.remove, Scope.WRITE_RECORDS),
+        },
+        addresses.COMMENTS: {
+            "GET": Route(comments.list, Scope.READ_COMMENTS),
+            "POST": Route(comments.create, Scope.WRITE_COMMENTS),
+        },
+        addresses.COMMENT: {
+            "PATCH": Route(comments.change, Scope.WRITE_COMMENTS),
+            "DELETE": Route(comments.remove, Scope.WRITE_COMMENTS),
         },
     }
 
