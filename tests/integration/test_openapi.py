@@ -88,7 +88,9 @@ async def started(folder: Path) -> AsyncIterator[Edge]:
 def routes_of(edge: Edge) -> set[tuple[str, str]]:
     hot = [*edge._hot._exact.values(), *edge._hot._items.values()]
     found = {(method.lower(), resource.template) for resource in hot for method in resource.methods}
-    found |= {(method.lower(), route.path) for route in edge._inner.router.routes for method in route.methods}
+    found |= {
+        (method.lower(), route.path) for route in edge._inner._app.get().router.routes for method in route.methods
+    }
     return {(method, path) for method, path in found if method != "head"}
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from airtable_connector.compose.preparation import Preparation
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import Invalid
 from airtable_connector.kernel.ids import Ids
@@ -79,6 +80,7 @@ def follow_registry_keys(
     ring: KeyRing,
     supervisor: Supervisor,
     client: PeerClient,
+    preparation: Preparation,
     *,
     clock: Clock,
     ids: Ids,
@@ -106,7 +108,7 @@ def follow_registry_keys(
         jitter=ids.fraction,
         wake=lambda: supervisor.wake("registry-keys"),
     )
-    supervisor.start("registry-keys", keys.refresh_once)
+    supervisor.start("registry-keys", preparation.before(keys.refresh_once))
 
 
 def key_addresses(settings: Settings) -> tuple[str, ...]:

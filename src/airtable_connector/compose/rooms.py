@@ -12,6 +12,7 @@ from airtable_connector.compose.keys import Credentials, fixed_keys, follow_regi
 from airtable_connector.compose.membership import Membership, Surroundings, configured_peers, open_membership
 from airtable_connector.compose.messaging import ORCHESTRATORS_NUMBER, REGISTRYS_NUMBER, Messaging, start_messaging
 from airtable_connector.compose.ourselves import PACKAGE, Ourselves, start_ourselves
+from airtable_connector.compose.preparation import Preparation
 from airtable_connector.compose.reloading import STEP, Appliers, Reloader
 from airtable_connector.compose.task_handlers import task_handlers
 from airtable_connector.kernel.clock import Clock
@@ -46,10 +47,10 @@ from airtable_connector.ops import (
     find_build,
 )
 from airtable_connector.settings import Configuration, Settings
-from airtable_connector.web.airtable_api import AirtableApi, BaseName, PaceSettings
+from airtable_connector.web.airtable_api import BEGINNING
 from airtable_connector.web.app import PUBLIC, build_app
 from airtable_connector.web.domain import COLLECTIONS, DomainMessages, DomainRoutes, domain_routes
-from airtable_connector.web.http import Edge, EdgeSettings, Lifecycle
+from airtable_connector.web.http import Dialect, Edge, EdgeSettings, LateDialect, Lifecycle
 from airtable_connector.web.udc import HealthEndpoint, LetterEndpoints, MessageEndpoint, PeerEndpoints, Required
 
 
@@ -84,10 +85,11 @@ async def open_rooms(
         )
         stack.push_async_callback(client.close)
         await stack.enter_async_context(supervisor)
+        preparation = Preparation(client, clock=clock)
         own_keys = await asyncio.to_thread(own_key_pair, settings)
         ring = KeyRing(await asyncio.to_thread(fixed_keys, settings, own_keys))
         verifier = TokenVerifier(ring)
-        follow_registry_keys(settings, ring, supervisor, client, clock=clock, ids=ids, observer=observer)
+        follow_registry_keys(settings, ring, supervisor, client, preparation, clock=clock, ids=ids, observer=observer)
         contacts = Contacts(clock=clock, observer=observer)
         load = MachineLoad(settings.store.data_dir, clock=clock)
         health = _health(settings, base, contacts, lifecycle, clock=clock)
@@ -112,6 +114,7 @@ async def open_rooms(
                 settings,
                 Surroundings(
                     client=client,
+                    preparation=preparation,
                     contacts=contacts,
                     supervisor=supervisor,
                     lifecycle=lifecycle,
@@ -136,6 +139,7 @@ async def open_rooms(
             base,
             supervisor=supervisor,
             client=client,
+            preparation=preparation,
             contacts=contacts,
             sources=[member for member in (membership.registry, membership.orchestrator) if member is not None],
             credential=_credentials(settings, own_keys, membership, clock=clock).for_peer,
@@ -148,9 +152,10 @@ async def open_rooms(
         supervisor.start("digest", digest.write_when_due)
         messages = MessageEndpoint(messaging.inbox, per_minute=settings.messages.rate_per_minute, clock=clock)
         networks = parse_trusted_networks(settings.edge.trusted_networks)
-        edge = build_app(
+        airtable = _airtable(settings, base, clock=clock)
+        edge, behind = build_app(
             domain=_domain(settings, base, digest, clock=clock, ids=ids),
-            airtable=_airtable(settings, base, clock=clock),
+            airtable=airtable,
             health=HealthEndpoint(health),
             messages=messages,
             letters=LetterEndpoints(messaging.outbox, messaging.addresses, base.workspace, clock=clock, ids=ids),
@@ -170,20 +175,15 @@ async def open_rooms(
         _publish(metrics, base, logs)
         _publish_peers(metrics, contacts, configured_peers(settings))
 
-        async def prepare() -> timedelta:
-            # what the first request would otherwise wait for, but after the first look at /health
-            await clock.sleep(timedelta(milliseconds=100))
-            await asyncio.to_thread(verifier.warm_up)
-            await asyncio.to_thread(metrics.prepare)
-            await asyncio.to_thread(load.prepare)
-            return timedelta(days=365)
-
         async def stop_sending() -> timedelta:
             await lifecycle.wait_for_drain()
             messaging.courier.stop()
             return timedelta(days=365)
 
-        supervisor.start("prepare", prepare)
+        supervisor.start(
+            "prepare",
+            preparation.step(verifier.warm_up, behind.prepare, airtable.prepare, metrics.prepare, load.prepare),
+        )
         supervisor.start("outbox.stop", stop_sending)
         supervisor.start(STEP, reloader.reload_when_asked)
         yield Rooms(base, edge, own_keys, membership, logs, reloader)
@@ -291,13 +291,22 @@ def _domain(settings: Settings, base: Base, digest: DailyDigest, *, clock: Clock
     )
 
 
-def _airtable(settings: Settings, base: Base, *, clock: Clock) -> AirtableApi:
-    return AirtableApi(
-        base.workspace,
-        BaseName(settings.droplet.name, settings.airtable_api.base_id),
-        PaceSettings(settings.airtable_api.requests_per_second, settings.airtable_api.lockout),
-        clock=clock,
-    )
+def _airtable(settings: Settings, base: Base, *, clock: Clock) -> LateDialect:
+    def load() -> Dialect:
+        from airtable_connector.web.airtable_api import (  # noqa: PLC0415 - a start does not wait for it
+            AirtableApi,
+            BaseName,
+            PaceSettings,
+        )
+
+        return AirtableApi(
+            base.workspace,
+            BaseName(settings.droplet.name, settings.airtable_api.base_id),
+            PaceSettings(settings.airtable_api.requests_per_second, settings.airtable_api.lockout),
+            clock=clock,
+        )
+
+    return LateDialect(BEGINNING, load)
 
 
 def _peer_endpoints(settings: Settings, membership: Membership, messaging: Messaging, *, clock: Clock) -> PeerEndpoints:

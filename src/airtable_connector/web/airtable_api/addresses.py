@@ -13,9 +13,6 @@ from airtable_connector.kernel.ids import looks_like_record_id
 from airtable_connector.web.airtable_api.errors import AddressUnknown
 from airtable_connector.web.http import AddressTooLong, Call
 
-BEGINNING: Final = "/v0/"
-"""How every path of the dialect begins."""
-
 LONGEST_ADDRESS: Final = 15_999
 """Characters of path and query, as Airtable documents it; longer questions go to ``listRecords``."""
 

@@ -13,6 +13,7 @@ from airtable_connector.web.airtable_api.base import Base, BaseName
 from airtable_connector.web.airtable_api.commenting import CommentEndpoints
 from airtable_connector.web.airtable_api.errors import AddressUnknown, NotOffered
 from airtable_connector.web.airtable_api.pace import Pace, PaceSettings
+from airtable_connector.web.airtable_api.place import BEGINNING
 from airtable_connector.web.airtable_api.reading import ReadingEndpoints
 from airtable_connector.web.airtable_api.schema import SchemaEndpoints
 from airtable_connector.web.airtable_api.scopes import Scope
@@ -46,7 +47,7 @@ class Route:
 class AirtableApi:
     """Airtable's Web API over the record store: a dialect, as the edge asks for one."""
 
-    beginning = addresses.BEGINNING
+    beginning = BEGINNING
 
     def __init__(self, workspace: Workspace, name: BaseName, pace: PaceSettings, *, clock: Clock) -> None:
         base, paced = Base(workspace, name), Pace(pace, clock).keep

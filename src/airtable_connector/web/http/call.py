@@ -104,7 +104,7 @@ class Call:
 
     @property
     def path_params(self) -> dict[str, str]:
-        """The values of the route's placeholders, for routes made by ``as_route``."""
+        """The values of the route's placeholders, for endpoints behind the edge."""
         params: dict[str, str] = self.scope.get("path_params", {})
         return params
 

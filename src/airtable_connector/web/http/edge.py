@@ -7,8 +7,6 @@ goes to the application behind it. Speed is the point: nothing here is built per
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-from starlette.exceptions import HTTPException
-
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.kernel.ids import Ids
@@ -136,7 +134,7 @@ class Edge:
         """Wrap ``inner``.
 
         Args:
-            inner: answers what is not hot; its own routes come from ``as_route`` or are FastAPI's.
+            inner: answers what is not hot; a `Behind`, or any application.
             hot: exact paths and ``/collection/{id}`` paths, each with all of its methods.
             settings: limits and lists.
             gate: who may pass.
@@ -376,6 +374,8 @@ def _bounded(call: Call) -> Receive:
         message = await call.receive()
         room -= len(message.get("body", b""))
         if room < 0:
+            from starlette.exceptions import HTTPException  # noqa: PLC0415 - who reads bodies by itself has loaded it
+
             raise HTTPException(413, BodyTooLarge(most=call.body_limit).message, {"connection": "close"})
         return message
 
