@@ -11,6 +11,7 @@ from airtable_connector.web.http.call import (
     Caller,
     Endpoint,
     Stream,
+    Verify,
     call_of,
 )
 from airtable_connector.web.http.dialect import Dialect
@@ -25,7 +26,7 @@ from airtable_connector.web.http.errors import (
     RequestsTooOften,
     RouteUnknown,
 )
-from airtable_connector.web.http.gate import Gate, Identify, Verify, read_or_write
+from airtable_connector.web.http.gate import Gate, Identify, read_or_write
 from airtable_connector.web.http.lifecycle import Lifecycle
 from airtable_connector.web.http.limits import TokenBuckets
 from airtable_connector.web.http.problems import Problems, describe_error
