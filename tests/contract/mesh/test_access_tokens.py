@@ -2,7 +2,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.fakes import CountingIds, FakeClock
+from tests.fakes import CountingIds, FakeClock, SpyObserver
 
 from airtable_connector.database import Database
 from airtable_connector.kernel.secret import Secret
@@ -11,6 +11,7 @@ from airtable_connector.mesh import (
     AccessTokenExpired,
     AccessTokenNotFound,
     AccessTokens,
+    AccessTokensRead,
     AccessTokenUnknown,
     TooManyAccessTokens,
 )
@@ -90,7 +91,7 @@ async def test_a_token_ends_at_its_time(house: House) -> None:
     assert caught.value.expired_at == token.expires
 
 
-@pytest.mark.parametrize("change", [lambda key: key[:-1] + "g", str.upper, lambda key: key[:17], lambda key: key + "0"])
+@pytest.mark.parametrize("change", [lambda key: key[:-1] + "g", str.upper, lambda key: key[:17], lambda key: key + "é"])
 async def test_what_is_nearly_a_key_opens_nothing(house: House, change: Any) -> None:
     _, key = await house.make(by=house.service)
     with pytest.raises(AccessTokenUnknown):
@@ -112,6 +113,23 @@ async def test_the_store_is_read_again_only_after_a_change(house: House, databas
         await tx.run("delete from access_tokens")  # which nobody announces
     await house.service.follow_once()
     assert house.verify(key).id == token.id
+
+
+async def test_more_tokens_than_are_read_at_a_time_are_all_known(house: House, database: Database) -> None:
+    _, key = await house.make()
+    rows = [{"id": f"pat{number:014d}", "hash": number.to_bytes(32)} for number in range(1_000, 2_000)]
+    async with database.transaction() as tx:
+        await tx.run_many(
+            "insert into access_tokens (id, hash, name, scopes, base, droplet, created_at, expires_at)"
+            " values (:id, :hash, '', '', '', 1, '2026-01-01', '2027-01-01')",
+            rows,
+        )
+    observer = SpyObserver()
+    service = AccessTokens(database, clock=house.clock, ids=CountingIds(), observer=observer)
+    for _ in range(2):
+        await service.follow_once()
+    assert observer.facts == [AccessTokensRead(tokens=1_001, revision=1)]
+    assert service.verify(key.reveal(), at=house.clock.now()).name == "n8n"
 
 
 async def test_a_use_is_noted_once_a_minute_and_never_by_the_request(house: House) -> None:

@@ -26,6 +26,9 @@ MOST_TOKENS: Final = 10_000
 FOLLOW_EVERY: Final = timedelta(seconds=2)
 """How often it is asked whether another process made or revoked a token."""
 
+PAGE: Final = 500
+"""Tokens read at a time."""
+
 NOTE_EVERY: Final = timedelta(minutes=1)
 """The least time from one note of a token's use to the next."""
 
@@ -46,7 +49,10 @@ _ADD = (
     " values (:id, :hash, :name, :scopes, :base, :droplet, :created, :expires)"
 )
 _LIST = f"select {_COLUMNS} from access_tokens order by created_at, id limit :most"  # noqa: S608 - literal texts
-_LOAD = f"select {_COLUMNS}, hash from access_tokens where revoked_at is null limit :most"  # noqa: S608 - as above
+_LOAD = (
+    f"select {_COLUMNS}, hash from access_tokens"  # noqa: S608 - as above
+    " where revoked_at is null and id > :after order by id limit :page"
+)
 _ONE = f"select {_COLUMNS} from access_tokens where id = :id"  # noqa: S608 - as above
 _REVOKE = "update access_tokens set revoked_at = :at where id = :id and revoked_at is null"
 _NOTE = "update access_tokens set last_used_at = :at where id = :id and (last_used_at is null or last_used_at < :at)"
@@ -189,7 +195,12 @@ class AccessTokens:
             raise TooManyAccessTokens(most=self._most)
 
     async def _load(self, reader: Reader) -> None:
-        held = {bytes(row[-1]): _token(row[:-1]) for row in await reader.all(_LOAD, most=self._most)}
+        held: dict[bytes, AccessToken] = {}
+        after = ""
+        while rows := await reader.all(_LOAD, after=after, page=PAGE):
+            held.update((bytes(row[-1]), _token(row[:-1])) for row in rows)
+            after = rows[-1][0]
+            await self._clock.sleep(timedelta(0))  # requests come in between
         present = {token.id for token in held.values()}
         self._held = held
         self._used = {token_id: at for token_id, at in self._used.items() if token_id in present}
