@@ -100,6 +100,12 @@ async def fill(base: Base) -> None:
         await tx.run(
             "insert into peers values ('droplet-5', 5, '[]', 'https://five.example', 'registry', '2026-01-05')"
         )
+        await tx.run("insert into access_revision values (1, 4)")
+        await tx.run(
+            "insert into access_tokens (id, hash, name, scopes, base, droplet, created_at, expires_at)"
+            " values ('pat1', :hash, 'n8n', 'data.records:read', 'app1', 5, '2026', '2027')",
+            hash=bytes(range(32)),
+        )
         await tx.run("insert into outbox_queues values ('droplet-5', '2026-01-05', '', '')")
         await tx.run("insert into outbox_attempts values ('a-trace', 1, '2026-01-05', 12, null, 'nobody listens')")
         await tx.run(

@@ -5,11 +5,10 @@ What a command was asked for goes to the standard output, everything else to the
 A command imports what it needs when it runs: ``--help`` must not wait for a web framework.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
@@ -18,7 +17,7 @@ from airtable_connector.cli.doctor_command import add_doctor_command
 from airtable_connector.cli.formula_command import add_formula_command
 from airtable_connector.cli.mesh_command import add_mesh_command
 from airtable_connector.cli.serving import PROGRAM, given, nothing_collected, serve_until_stopped, tell_not_used
-from airtable_connector.kernel.clock import SystemClock
+from airtable_connector.cli.token_commands import add_token_commands
 
 DEMO_DEFAULTS: Mapping[str, str] = {"DATA_DIR": ".local/demo", "PORT": "0"}
 """Where the demo departs from the defaults: data that may be thrown away, and a port that is free."""
@@ -69,65 +68,6 @@ def demo(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None:
         tell_not_used(settings.not_used)
         ended = compose.demo(settings, configuration, sample_tables)
     raise typer.Exit(ended)
-
-
-class TokenReader(StrEnum):
-    """Who a token is for."""
-
-    OWN = "own"
-    ORCHESTRATOR = "orchestrator"
-
-
-@app.command()
-def token(
-    *,
-    reader: Annotated[
-        TokenReader,
-        typer.Option(
-            "--for", help="own: for callers of this service; orchestrator: signed with the key that the mesh shares."
-        ),
-    ] = TokenReader.OWN,
-    droplet: Annotated[
-        int | None,
-        typer.Option(
-            "--id", min=1, help="Number of the droplet that will call; for the Orchestrator, our own without it."
-        ),
-    ] = None,
-    permissions: Annotated[str, typer.Option(help="Comma separated: read, write, admin.")] = "read",
-    hours: Annotated[float, typer.Option(min=0.001, max=8_784, help="How long it is valid.")] = 24.0,
-    steward: Annotated[str, typer.Option(help="Who answers for that droplet.", show_default=False)] = "",
-    data_dir: DataDir = "",
-) -> None:
-    """Print a token, and nothing else.
-
-    One for own callers is believed by services with the same DATA_DIR. One for the Orchestrator is what the service
-    makes for itself: it needs ORCHESTRATOR_PRIVATE_KEY_FILE.
-    """
-    from airtable_connector.cli.own_keys import issue_shared_token, issue_token, parse_permissions
-    from airtable_connector.settings import load_settings
-
-    granted = _checked(lambda: parse_permissions(permissions), option="--permissions")
-    lifetime = _checked(lambda: timedelta(hours=hours), option="--hours")
-    settings = load_settings(Path.cwd(), command_line=given("", None, data_dir))
-    said_by = steward or settings.droplet.steward
-    now = SystemClock().now()
-    if reader is TokenReader.ORCHESTRATOR:
-        file = settings.mesh.private_key_file
-        if file is None:
-            raise typer.BadParameter("ORCHESTRATOR_PRIVATE_KEY_FILE is not set", param_hint="--for")
-        whom = droplet or settings.droplet.id
-        typer.echo(
-            issue_shared_token(file, droplet=whom, permissions=granted, lifetime=lifetime, steward=said_by, at=now)
-        )
-        return
-    if droplet is None:
-        raise typer.BadParameter("the droplet's number is needed", param_hint="--id")
-    text, made_keys = issue_token(
-        settings.store.keys_dir, droplet=droplet, permissions=granted, lifetime=lifetime, steward=said_by, at=now
-    )
-    if made_keys:
-        typer.echo(f"made a key pair in {settings.store.keys_dir}", err=True)
-    typer.echo(text)
 
 
 @app.command()
@@ -200,17 +140,8 @@ def version() -> None:
     typer.echo(__version__)
 
 
-T = TypeVar("T")
-
-
-def _checked(parse: Callable[[], T], *, option: str) -> T:
-    try:
-        return parse()
-    except ValueError as cause:
-        raise typer.BadParameter(str(cause), param_hint=option) from cause
-
-
 add_base_commands(app)
 add_mesh_command(app)
 add_doctor_command(app)
 add_formula_command(app)
+add_token_commands(app)

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from airtable_connector.compose.base import Base, open_base
-from airtable_connector.compose.keys import Credentials, fixed_keys, follow_registry_keys, key_addresses, own_key_pair
+from airtable_connector.compose.keys import (
+    Credentials,
+    Recognition,
+    fixed_keys,
+    follow_access_tokens,
+    follow_registry_keys,
+    key_addresses,
+    own_key_pair,
+)
 from airtable_connector.compose.membership import Membership, Surroundings, configured_peers, open_membership
 from airtable_connector.compose.messaging import ORCHESTRATORS_NUMBER, REGISTRYS_NUMBER, Messaging, start_messaging
 from airtable_connector.compose.ourselves import PACKAGE, Ourselves, start_ourselves
@@ -89,6 +97,8 @@ async def open_rooms(
         own_keys = await asyncio.to_thread(own_key_pair, settings)
         ring = KeyRing(await asyncio.to_thread(fixed_keys, settings, own_keys))
         verifier = TokenVerifier(ring)
+        access = await follow_access_tokens(base.database, supervisor, clock=clock, ids=ids, observer=observer)
+        recognition = Recognition(verifier, access)
         follow_registry_keys(settings, ring, supervisor, client, preparation, clock=clock, ids=ids, observer=observer)
         contacts = Contacts(clock=clock, observer=observer)
         load = MachineLoad(settings.store.data_dir, clock=clock)
@@ -152,7 +162,7 @@ async def open_rooms(
         supervisor.start("digest", digest.write_when_due)
         messages = MessageEndpoint(messaging.inbox, per_minute=settings.messages.rate_per_minute, clock=clock)
         networks = parse_trusted_networks(settings.edge.trusted_networks)
-        airtable = _airtable(settings, base, clock=clock)
+        airtable = _airtable(settings, base, recognition, clock=clock)
         edge, behind = build_app(
             domain=_domain(settings, base, digest, clock=clock, ids=ids),
             airtable=airtable,
@@ -162,7 +172,7 @@ async def open_rooms(
             peers=_peer_endpoints(settings, membership, messaging, clock=clock),
             about=ourselves.about,
             control=ourselves.control,
-            verify=verifier.verify,
+            verify=recognition.of_the_mesh,
             identify=networks.identify,
             settings=_edge_settings(settings),
             lifecycle=lifecycle,
@@ -291,7 +301,7 @@ def _domain(settings: Settings, base: Base, digest: DailyDigest, *, clock: Clock
     )
 
 
-def _airtable(settings: Settings, base: Base, *, clock: Clock) -> LateDialect:
+def _airtable(settings: Settings, base: Base, recognition: Recognition, *, clock: Clock) -> LateDialect:
     def load() -> Dialect:
         from airtable_connector.web.airtable_api import (  # noqa: PLC0415 - a start does not wait for it
             AirtableApi,
@@ -303,6 +313,7 @@ def _airtable(settings: Settings, base: Base, *, clock: Clock) -> LateDialect:
             base.workspace,
             BaseName(settings.droplet.name, settings.airtable_api.base_id),
             PaceSettings(settings.airtable_api.requests_per_second, settings.airtable_api.lockout),
+            verify=recognition.of_either,
             clock=clock,
         )
 

@@ -160,4 +160,21 @@ MIGRATIONS: tuple[Migration, ...] = (
             "create index comments_by_record on comments (record_id, seq)",
         ),
     ),
+    Migration(
+        6,
+        "access tokens",
+        sqlite=(
+            # hash is the key's SHA-256; scopes are separated by spaces; revision moves with every token made or revoked
+            "create table access_tokens (id text primary key, hash blob not null unique, name text not null,"
+            " scopes text not null, base text not null, droplet integer not null, created_at text not null,"
+            " expires_at text not null, last_used_at text, revoked_at text) strict",
+            "create table access_revision (id integer primary key check (id = 1), revision integer not null) strict",
+        ),
+        postgres=(
+            "create table access_tokens (id text primary key, hash bytea not null unique, name text not null,"
+            " scopes text not null, base text not null, droplet bigint not null, created_at text not null,"
+            " expires_at text not null, last_used_at text, revoked_at text)",
+            "create table access_revision (id integer primary key check (id = 1), revision bigint not null)",
+        ),
+    ),
 )

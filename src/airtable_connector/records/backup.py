@@ -27,7 +27,7 @@ from airtable_connector.records.schema import STANDARD_TABLES
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 5
+SCHEMA = 6
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
 
 PAGE = 500
@@ -191,6 +191,14 @@ _TABLES = (
     _kept("outbox_queues", 4, "queue due_at owner until", key="queue"),
     _kept("comments", 5, "seq id record_id author text parent created_at changed_at", key="seq"),
     _kept("peers", 4, "name droplet names endpoint listed_by listed_at", key="name"),
+    _kept(
+        "access_tokens",
+        6,
+        "id hash name scopes base droplet created_at expires_at last_used_at revoked_at",
+        key="id",
+        blobs=["hash"],
+    ),
+    _kept("access_revision", 6, "id revision", key="id"),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 

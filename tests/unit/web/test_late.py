@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from tests.fakes import FakeClock
-from tests.unit.web.harness import Door
+from tests.unit.web.harness import Door, Droplet
 
 from airtable_connector.kernel.errors import NotFound
 from airtable_connector.web.http import Answer, Behind, Call, LateDialect, Problems, Resource
@@ -27,6 +27,9 @@ class Words:
     """A dialect of one address."""
 
     beginning = "/v9/"
+
+    def verify(self, _token: str, *, at: object) -> Droplet:
+        return Droplet(5)
 
     def find(self, call: Call) -> Resource:
         if call.path != "/v9/history":

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from airtable_connector.web.airtable_api.place import BEGINNING
 
 if TYPE_CHECKING:
+    from airtable_connector.web.airtable_api.addresses import is_base_id
     from airtable_connector.web.airtable_api.base import DERIVED_ID, BaseName
     from airtable_connector.web.airtable_api.pace import PaceSettings
     from airtable_connector.web.airtable_api.routes import NOT_OFFERED, AirtableApi
+    from airtable_connector.web.airtable_api.scopes import Scope
 
-__all__ = ["BEGINNING", "DERIVED_ID", "NOT_OFFERED", "AirtableApi", "BaseName", "PaceSettings"]
+__all__ = ["BEGINNING", "DERIVED_ID", "NOT_OFFERED", "AirtableApi", "BaseName", "PaceSettings", "Scope", "is_base_id"]
 
 _LOADED_LATER = {
     "AirtableApi": "routes",
@@ -21,6 +23,8 @@ _LOADED_LATER = {
     "DERIVED_ID": "base",
     "NOT_OFFERED": "routes",
     "PaceSettings": "pace",
+    "Scope": "scopes",
+    "is_base_id": "addresses",
 }
 """The module of each name that is not loaded yet."""
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from airtable_connector.records import Field, Table, UnknownTable, Workspace, stable_id
 from airtable_connector.web.airtable_api.errors import ModelNotFound, ViewMissing, ViewOfOtherTable
-from airtable_connector.web.airtable_api.scopes import check_scope
+from airtable_connector.web.airtable_api.scopes import check_scope, was_granted
 from airtable_connector.web.http import Call
 
 VIEW_NAME: Final = "Grid view"
@@ -38,10 +38,10 @@ class Base:
         parameters and bodies before it tells what is not permitted.
 
         Raises:
-            ModelNotFound: it names another base.
+            ModelNotFound: it names another base, or the caller was not granted this one.
             MissingPermission: the caller has not the scope that the route needs.
         """
-        if call.path_params["base"] != self.id:
+        if call.path_params["base"] != self.id or not was_granted(call.caller, self.id):
             raise ModelNotFound
         check_scope(call)
 
@@ -49,7 +49,7 @@ class Base:
         """Enter the base, and find the table that the address names: by id, by name, by name in other letters.
 
         Raises:
-            ModelNotFound: the base is another one, or it has no such table.
+            ModelNotFound: the base is another one, or not granted, or it has no such table.
             MissingPermission: the caller has not the scope that the route needs.
         """
         self.enter(call)

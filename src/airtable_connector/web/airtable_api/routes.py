@@ -18,7 +18,7 @@ from airtable_connector.web.airtable_api.reading import ReadingEndpoints
 from airtable_connector.web.airtable_api.schema import SchemaEndpoints
 from airtable_connector.web.airtable_api.scopes import Scope
 from airtable_connector.web.airtable_api.writing import WritingEndpoints
-from airtable_connector.web.http import Answer, Call, Endpoint, Header, Resource, Stream
+from airtable_connector.web.http import Answer, Call, Endpoint, Header, Resource, Stream, Verify
 
 NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.BASES: {"POST": "creating bases"},
@@ -49,7 +49,10 @@ class AirtableApi:
 
     beginning = BEGINNING
 
-    def __init__(self, workspace: Workspace, name: BaseName, pace: PaceSettings, *, clock: Clock) -> None:
+    def __init__(
+        self, workspace: Workspace, name: BaseName, pace: PaceSettings, *, verify: Verify, clock: Clock
+    ) -> None:
+        self.verify = verify
         base, paced = Base(workspace, name), Pace(pace, clock).keep
         offered = _offered(base)
         self._resources: dict[str, Resource] = {}

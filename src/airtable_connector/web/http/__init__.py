@@ -10,6 +10,7 @@ from airtable_connector.web.http.call import (
     Caller,
     Endpoint,
     Stream,
+    Verify,
     call_of,
 )
 from airtable_connector.web.http.dialect import Dialect
@@ -24,7 +25,7 @@ from airtable_connector.web.http.errors import (
     RequestsTooOften,
     RouteUnknown,
 )
-from airtable_connector.web.http.gate import Gate, Identify, Verify, read_or_write
+from airtable_connector.web.http.gate import Gate, Identify, read_or_write
 from airtable_connector.web.http.late import Behind, LateDialect
 from airtable_connector.web.http.lifecycle import Lifecycle
 from airtable_connector.web.http.limits import TokenBuckets

@@ -4,8 +4,9 @@ An endpoint is ``async def endpoint(call: Call) -> Answer | Stream``; it raises 
 never speaks of HTTP numbers for them.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 from typing import Final, Protocol, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -45,6 +46,19 @@ class Caller(Protocol):
     @property
     def permissions(self) -> AbstractSet[str]:
         """Some of ``read``, ``write``, ``admin``."""
+        ...
+
+    @property
+    def account(self) -> Hashable:
+        """Under what its requests are counted."""
+        ...
+
+
+class Verify(Protocol):
+    """Tells who bears a token, or raises a leaf of Unauthenticated."""
+
+    def __call__(self, token: str, *, at: datetime) -> Caller:
+        """Return the token's identity at a moment."""
         ...
 
 

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.web.http.asgi import App, Header, Receive, Scope, Send
-from airtable_connector.web.http.call import Answer, Call
+from airtable_connector.web.http.call import Answer, Call, Verify
 from airtable_connector.web.http.dialect import Dialect
 from airtable_connector.web.http.problems import Problems
 from airtable_connector.web.http.routes import Methods, Resource
@@ -78,6 +78,11 @@ class LateDialect:
     def prepare(self) -> None:
         """Load the dialect, once. Takes a few hundredths of a second: call it in a thread."""
         self._dialect.get()
+
+    @property
+    def verify(self) -> Verify:
+        """What tells who bears a token here."""
+        return self._loaded.verify
 
     def find(self, call: Call) -> Resource:
         """Return what answers a call, or raise what the dialect refuses it with."""
