@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from airtable_connector.compose.attachments import Attachments, start_attachments
 from airtable_connector.compose.base import Base, open_base
 from airtable_connector.compose.keys import Credentials, fixed_keys, follow_registry_keys, key_addresses, own_key_pair
 from airtable_connector.compose.membership import Membership, Surroundings, configured_peers, open_membership
@@ -47,7 +48,7 @@ from airtable_connector.ops import (
 )
 from airtable_connector.settings import Configuration, Settings
 from airtable_connector.web.airtable_api import AirtableApi, BaseName, PaceSettings
-from airtable_connector.web.app import PUBLIC, build_app
+from airtable_connector.web.app import PUBLIC, SIGNED, build_app
 from airtable_connector.web.domain import COLLECTIONS, DomainMessages, DomainRoutes, domain_routes
 from airtable_connector.web.http import Edge, EdgeSettings, Lifecycle
 from airtable_connector.web.udc import HealthEndpoint, LetterEndpoints, MessageEndpoint, PeerEndpoints, Required
@@ -88,6 +89,9 @@ async def open_rooms(
         ring = KeyRing(await asyncio.to_thread(fixed_keys, settings, own_keys))
         verifier = TokenVerifier(ring)
         follow_registry_keys(settings, ring, supervisor, client, clock=clock, ids=ids, observer=observer)
+        attachments = start_attachments(
+            settings, base, own_keys, supervisor=supervisor, metrics=metrics, clock=clock, observer=observer
+        )
         contacts = Contacts(clock=clock, observer=observer)
         load = MachineLoad(settings.store.data_dir, clock=clock)
         health = _health(settings, base, contacts, lifecycle, clock=clock)
@@ -146,11 +150,13 @@ async def open_rooms(
         )
         _watch_heartbeats(settings, base, supervisor, clock=clock, ids=ids, observer=observer)
         supervisor.start("digest", digest.write_when_due)
-        messages = MessageEndpoint(messaging.inbox, per_minute=settings.messages.rate_per_minute, clock=clock)
+        messages = MessageEndpoint(
+            messaging.inbox, attachments.addresses, per_minute=settings.messages.rate_per_minute, clock=clock
+        )
         networks = parse_trusted_networks(settings.edge.trusted_networks)
         edge = build_app(
-            domain=_domain(settings, base, digest, clock=clock, ids=ids),
-            airtable=_airtable(settings, base, clock=clock),
+            domain=_domain(settings, base, digest, attachments, clock=clock, ids=ids),
+            airtable=_airtable(settings, base, attachments, clock=clock),
             health=HealthEndpoint(health),
             messages=messages,
             letters=LetterEndpoints(messaging.outbox, messaging.addresses, base.workspace, clock=clock, ids=ids),
@@ -278,12 +284,16 @@ def _watch_heartbeats(
     supervisor.start("heartbeats.expire", expiry.expire_once)
 
 
-def _domain(settings: Settings, base: Base, digest: DailyDigest, *, clock: Clock, ids: Ids) -> DomainRoutes:
+def _domain(
+    settings: Settings, base: Base, digest: DailyDigest, attachments: Attachments, *, clock: Clock, ids: Ids
+) -> DomainRoutes:
     return domain_routes(
         base.workspace,
         rollups=Rollups(base.database),
         digest=digest,
         dashboard=Dashboard(base.workspace, base.database),
+        files=attachments.files,
+        attachments=attachments.addresses,
         clock=clock,
         ids=ids,
         production=settings.server.environment == "production",
@@ -291,11 +301,13 @@ def _domain(settings: Settings, base: Base, digest: DailyDigest, *, clock: Clock
     )
 
 
-def _airtable(settings: Settings, base: Base, *, clock: Clock) -> AirtableApi:
+def _airtable(settings: Settings, base: Base, attachments: Attachments, *, clock: Clock) -> AirtableApi:
     return AirtableApi(
         base.workspace,
         BaseName(settings.droplet.name, settings.airtable_api.base_id),
         PaceSettings(settings.airtable_api.requests_per_second, settings.airtable_api.lockout),
+        files=attachments.files,
+        attachments=attachments.addresses,
         clock=clock,
     )
 
@@ -343,6 +355,7 @@ def _appliers(edge: Edge, health: Health, logs: Logs, messages: MessageEndpoint)
 def _edge_settings(settings: Settings) -> EdgeSettings:
     return EdgeSettings(
         public_paths=PUBLIC,
+        public_prefixes=SIGNED,
         https_only=settings.server.environment == "production",
         trusted_proxies=settings.edge.trusted_proxies,
         allowed_origins=frozenset(settings.edge.allowed_origins),

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.ops import Logs, Metrics
+from airtable_connector.records import ATTACHMENTS
 from airtable_connector.web.airtable_api import AirtableApi
 from airtable_connector.web.document import PAGE_POLICY, describe, documentation_page
 from airtable_connector.web.domain import DomainRoutes
@@ -39,6 +40,9 @@ from airtable_connector.web.udc import (
 
 PUBLIC: Final = frozenset({"/health", "/register", "/"})
 """Paths that answer without an identity."""
+
+SIGNED: Final = (ATTACHMENTS,)
+"""Beginnings of paths whose signed addresses are identity enough."""
 
 ASKING: Final = frozenset({"/message"})
 """Paths whose POST may be a mere question; what it asks for is permitted where that is known."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import ConnectorError
-from airtable_connector.records import Workspace
+from airtable_connector.records import AttachmentAddresses, AttachmentFiles, Workspace
 from airtable_connector.web.airtable_api import addresses, words
 from airtable_connector.web.airtable_api.addresses import read_address
 from airtable_connector.web.airtable_api.base import Base, BaseName
@@ -14,6 +14,7 @@ from airtable_connector.web.airtable_api.errors import AddressUnknown, NotOffere
 from airtable_connector.web.airtable_api.pace import Pace, PaceSettings
 from airtable_connector.web.airtable_api.reading import ReadingEndpoints
 from airtable_connector.web.airtable_api.schema import SchemaEndpoints
+from airtable_connector.web.airtable_api.uploading import LONGEST_BODY, UploadEndpoint
 from airtable_connector.web.airtable_api.writing import WritingEndpoints
 from airtable_connector.web.http import Answer, Call, Endpoint, Header, Methods, Resource, Stream
 
@@ -25,7 +26,6 @@ NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.FIELDS: {"POST": "creating fields"},
     addresses.FIELD: {"PATCH": "changing fields"},
     addresses.ENTERPRISE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), "the API for administrators"),
-    addresses.UPLOAD: {"POST": "uploading attachments; give a url instead"},
     addresses.SYNC: {"POST": "syncing CSV files"},
     addresses.WEBHOOKS: {"GET": "webhooks", "POST": "webhooks"},
     addresses.WEBHOOK: {"GET": "webhooks", "POST": "webhooks", "DELETE": "webhooks"},
@@ -35,6 +35,7 @@ NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
 
 NEEDED_SCOPES: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.LIST_RECORDS: {"POST": "data.records:read"},  # a POST only because the question may be long
+    addresses.UPLOAD: {"POST": "data.records:write"},
     addresses.COMMENTS: {"GET": "data.recordComments:read", "POST": "data.recordComments:write"},
     addresses.COMMENT: {"PATCH": "data.recordComments:write", "DELETE": "data.recordComments:write"},
 }
@@ -46,9 +47,18 @@ class AirtableApi:
 
     beginning = addresses.BEGINNING
 
-    def __init__(self, workspace: Workspace, name: BaseName, pace: PaceSettings, *, clock: Clock) -> None:
-        base, paced = Base(workspace, name), Pace(pace, clock).keep
-        offered = _offered(base)
+    def __init__(
+        self,
+        workspace: Workspace,
+        name: BaseName,
+        pace: PaceSettings,
+        *,
+        files: AttachmentFiles,
+        attachments: AttachmentAddresses,
+        clock: Clock,
+    ) -> None:
+        base, paced = Base(workspace, name, attachments), Pace(pace, clock).keep
+        offered = _offered(base, files)
         self._resources: dict[str, Resource] = {}
         for template in offered.keys() | NOT_OFFERED.keys():
             missing = {method: _missing(what) for method, what in NOT_OFFERED.get(template, {}).items()}
@@ -67,6 +77,8 @@ class AirtableApi:
         scope = NEEDED_SCOPES.get(address.template, {}).get(call.method)
         if scope is not None:
             call.permission = scope.rpartition(":")[2]
+        if address.template == addresses.UPLOAD:
+            call.body_room = LONGEST_BODY
         return resource
 
     def refusal(self, error: ConnectorError, headers: tuple[Header, ...]) -> Answer:
@@ -78,9 +90,9 @@ class AirtableApi:
         return words.internal(trace_id)
 
 
-def _offered(base: Base) -> Mapping[str, Methods]:
+def _offered(base: Base, files: AttachmentFiles) -> Mapping[str, Methods]:
     reading, writing, schema = ReadingEndpoints(base), WritingEndpoints(base), SchemaEndpoints(base)
-    comments = CommentEndpoints(base)
+    comments, uploads = CommentEndpoints(base), UploadEndpoint(base, files)
     return {
         addresses.WHOAMI: {"GET": schema.whoami},
         addresses.BASES: {"GET": schema.bases},
@@ -99,6 +111,7 @@ def _offered(base: Base) -> Mapping[str, Methods]:
             "PUT": writing.replace,
             "DELETE": writing.remove,
         },
+        addresses.UPLOAD: {"POST": uploads.upload},
         addresses.COMMENTS: {"GET": comments.list, "POST": comments.create},
         addresses.COMMENT: {"PATCH": comments.change, "DELETE": comments.remove},
     }
