@@ -24,6 +24,7 @@ from airtable_connector.records import (
     Create,
     Delete,
     FieldType,
+    KeptFile,
     Query,
     Table,
     UnknownTable,
@@ -161,6 +162,21 @@ async def test_every_field_type_survives_csv(base: Base, other: Base) -> None:
         report = await imported(other, content, form=Form.CSV, table=table.name)
         assert report.tally.refused == []
     assert comparable(await records(other, EVERYTHING)) == comparable(await records(base, EVERYTHING))
+
+
+@pytest.mark.parametrize("form", list(Form))
+async def test_a_file_that_is_kept_is_named_by_its_content_and_not_doubled(base: Base, other: Base, form: Form) -> None:
+    await base.create(EVERYTHING, Name="x")
+    file = KeptFile("0123456789abcdef" * 4, 3, "text/plain", "a.txt")
+    await base.do(Update(EVERYTHING, "x", {"Files": [file, {"url": "https://x.example/a"}]}))
+    moved = await exported(base, EVERYTHING, form=form)
+    for expected in ((1, 0, 0, 0), (0, 0, 1, 0)):
+        table = "Everything" if form is Form.CSV else None
+        assert counts(await imported(other, moved, form=form, table=table)) == expected
+    (there,), (here,) = await records(other, EVERYTHING), await records(base, EVERYTHING)
+    assert [{**item, "id": ""} for item in there["fields"]["Files"]] == [
+        {**item, "id": ""} for item in here["fields"]["Files"]
+    ]
 
 
 @pytest.mark.parametrize("form", list(Form))

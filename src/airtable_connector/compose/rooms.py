@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from airtable_connector.compose.attachments import Attachments, start_attachments
 from airtable_connector.compose.base import Base, open_base
 from airtable_connector.compose.keys import (
     Credentials,
@@ -56,7 +57,7 @@ from airtable_connector.ops import (
 )
 from airtable_connector.settings import Configuration, Settings
 from airtable_connector.web.airtable_api import BEGINNING
-from airtable_connector.web.app import PUBLIC, build_app
+from airtable_connector.web.app import PUBLIC, SIGNED, build_app
 from airtable_connector.web.domain import COLLECTIONS, DomainMessages, DomainRoutes, domain_routes
 from airtable_connector.web.http import Dialect, Edge, EdgeSettings, LateDialect, Lifecycle
 from airtable_connector.web.udc import HealthEndpoint, LetterEndpoints, MessageEndpoint, PeerEndpoints, Required
@@ -100,6 +101,9 @@ async def open_rooms(
         access = await follow_access_tokens(base.database, supervisor, clock=clock, ids=ids, observer=observer)
         recognition = Recognition(verifier, access)
         follow_registry_keys(settings, ring, supervisor, client, preparation, clock=clock, ids=ids, observer=observer)
+        attachments = start_attachments(
+            settings, base, own_keys, supervisor=supervisor, metrics=metrics, clock=clock, observer=observer
+        )
         contacts = Contacts(clock=clock, observer=observer)
         load = MachineLoad(settings.store.data_dir, clock=clock)
         health = _health(settings, base, contacts, lifecycle, clock=clock)
@@ -160,11 +164,13 @@ async def open_rooms(
         )
         _watch_heartbeats(settings, base, supervisor, clock=clock, ids=ids, observer=observer)
         supervisor.start("digest", digest.write_when_due)
-        messages = MessageEndpoint(messaging.inbox, per_minute=settings.messages.rate_per_minute, clock=clock)
+        messages = MessageEndpoint(
+            messaging.inbox, attachments.addresses, per_minute=settings.messages.rate_per_minute, clock=clock
+        )
         networks = parse_trusted_networks(settings.edge.trusted_networks)
-        airtable = _airtable(settings, base, recognition, clock=clock)
+        airtable = _airtable(settings, base, attachments, recognition, clock=clock)
         edge, behind = build_app(
-            domain=_domain(settings, base, digest, clock=clock, ids=ids),
+            domain=_domain(settings, base, digest, attachments, clock=clock, ids=ids),
             airtable=airtable,
             health=HealthEndpoint(health),
             messages=messages,
@@ -288,12 +294,16 @@ def _watch_heartbeats(
     supervisor.start("heartbeats.expire", expiry.expire_once)
 
 
-def _domain(settings: Settings, base: Base, digest: DailyDigest, *, clock: Clock, ids: Ids) -> DomainRoutes:
+def _domain(
+    settings: Settings, base: Base, digest: DailyDigest, attachments: Attachments, *, clock: Clock, ids: Ids
+) -> DomainRoutes:
     return domain_routes(
         base.workspace,
         rollups=Rollups(base.database),
         digest=digest,
         dashboard=Dashboard(base.workspace, base.database),
+        files=attachments.files,
+        attachments=attachments.addresses,
         clock=clock,
         ids=ids,
         production=settings.server.environment == "production",
@@ -301,7 +311,9 @@ def _domain(settings: Settings, base: Base, digest: DailyDigest, *, clock: Clock
     )
 
 
-def _airtable(settings: Settings, base: Base, recognition: Recognition, *, clock: Clock) -> LateDialect:
+def _airtable(
+    settings: Settings, base: Base, attachments: Attachments, recognition: Recognition, *, clock: Clock
+) -> LateDialect:
     def load() -> Dialect:
         from airtable_connector.web.airtable_api import (  # noqa: PLC0415 - a start does not wait for it
             AirtableApi,
@@ -313,6 +325,8 @@ def _airtable(settings: Settings, base: Base, recognition: Recognition, *, clock
             base.workspace,
             BaseName(settings.droplet.name, settings.airtable_api.base_id),
             PaceSettings(settings.airtable_api.requests_per_second, settings.airtable_api.lockout),
+            files=attachments.files,
+            attachments=attachments.addresses,
             verify=recognition.of_either,
             clock=clock,
         )
@@ -363,6 +377,7 @@ def _appliers(edge: Edge, health: Health, logs: Logs, messages: MessageEndpoint)
 def _edge_settings(settings: Settings) -> EdgeSettings:
     return EdgeSettings(
         public_paths=PUBLIC,
+        public_prefixes=SIGNED,
         https_only=settings.server.environment == "production",
         trusted_proxies=settings.edge.trusted_proxies,
         allowed_origins=frozenset(settings.edge.allowed_origins),

@@ -3,10 +3,22 @@
 ``backup``, ``exchange`` and ``formula`` are faces of their own: a service that serves can start without them.
 """
 
+from airtable_connector.records.addressing import ATTACHMENTS, AttachmentAddresses
+from airtable_connector.records.attachments import (
+    LARGEST_FILE,
+    AttachmentFiles,
+    AttachmentsRemoved,
+    AttachmentSweep,
+)
 from airtable_connector.records.audit import verify_feed
 from airtable_connector.records.browsing import index_for
 from airtable_connector.records.comments import LONGEST_COMMENT, MOST_COMMENTS, NEWEST, Comments
 from airtable_connector.records.errors import (
+    AttachmentAddressExpired,
+    AttachmentAddressRefused,
+    AttachmentMissing,
+    AttachmentsFull,
+    AttachmentsUnavailable,
     CannotFilter,
     CannotSort,
     CommentNotFound,
@@ -84,10 +96,12 @@ from airtable_connector.records.schema import (
     Cell,
     Field,
     FieldType,
+    KeptFile,
     Record,
     Table,
     read_text,
     stable_id,
+    storable,
     table_from_definition,
 )
 from airtable_connector.records.searching import SEARCH_STEPS
@@ -101,9 +115,11 @@ from airtable_connector.records.workspace import (
 from airtable_connector.records.writer import CommitFailed, Committed, StoreRecovered
 
 __all__ = [
+    "ATTACHMENTS",
     "CELLS",
     "DAILY_DIGEST",
     "HEARTBEATS",
+    "LARGEST_FILE",
     "LARGEST_PAGE",
     "LONGEST_COMMENT",
     "LONGEST_KEY",
@@ -119,6 +135,15 @@ __all__ = [
     "STANDARD_TABLES",
     "Action",
     "Actor",
+    "AttachmentAddressExpired",
+    "AttachmentAddressRefused",
+    "AttachmentAddresses",
+    "AttachmentFiles",
+    "AttachmentMissing",
+    "AttachmentSweep",
+    "AttachmentsFull",
+    "AttachmentsRemoved",
+    "AttachmentsUnavailable",
     "CannotFilter",
     "CannotSort",
     "Cell",
@@ -143,6 +168,7 @@ __all__ = [
     "InvalidCell",
     "InvalidOffset",
     "InvalidSchema",
+    "KeptFile",
     "KeyMissing",
     "KeyReused",
     "KeyTaken",
@@ -195,6 +221,7 @@ __all__ = [
     "sort_by",
     "sort_by_fields",
     "stable_id",
+    "storable",
     "table_from_definition",
     "verify_feed",
     "write_offset",

@@ -77,6 +77,57 @@ class TooManyComments(Conflict):
         super().__init__(f"the record has {most} comments, the most there may be", hint="remove some first")
 
 
+class AttachmentAddressRefused(Forbidden):
+    """An address of an attachment is not one that this service made."""
+
+    code = "attachment-address-refused"
+
+    def __init__(self) -> None:
+        super().__init__("this is no address that was made here", hint="take the url that the record shows, unchanged")
+
+
+class AttachmentAddressExpired(Forbidden):
+    """An address of an attachment has worked for as long as such addresses do."""
+
+    code = "attachment-address-expired"
+
+    def __init__(self) -> None:
+        super().__init__("the address of the attachment has expired", hint="read the record again: it shows a new one")
+
+
+class AttachmentMissing(NotFound):
+    """The bytes of an attachment are not kept here, or not any more."""
+
+    code = "attachment-missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the attachment's bytes are not here",
+            hint="no record has shown it for days, or the base was moved without its attachments",
+        )
+
+
+class AttachmentsFull(Conflict):
+    """The attachments together take as much space as they may."""
+
+    code = "attachments-full"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"the attachments take the {most:,} bytes that they may take together",
+            hint="remove some, or raise ATTACHMENTS_MAX_BYTES; removed ones give their space back after 7 days",
+        )
+
+
+class AttachmentsUnavailable(Unavailable):
+    """The disk does not take or give the bytes of attachments."""
+
+    code = "attachments-unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("the folder of attachments cannot be used", retry_after=timedelta(seconds=5))
+
+
 class UnknownField(Invalid):
     """The table has no field of that name or id."""
 

@@ -6,6 +6,7 @@ from typing import Final
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.ops import Logs, Metrics
+from airtable_connector.records import ATTACHMENTS
 from airtable_connector.web.domain import DomainRoutes
 from airtable_connector.web.http import (
     Answer,
@@ -35,6 +36,9 @@ from airtable_connector.web.udc import (
 
 PUBLIC: Final = frozenset({"/health", "/register", "/"})
 """Paths that answer without an identity."""
+
+SIGNED: Final = (ATTACHMENTS,)
+"""Beginnings of paths whose signed addresses are identity enough."""
 
 ASKING: Final = frozenset({"/message"})
 """Paths whose POST may be a mere question; what it asks for is permitted where that is known."""

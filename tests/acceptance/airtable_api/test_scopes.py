@@ -40,6 +40,9 @@ ROUTES = {
     "PATCH /v0/{base}/{table}/{record}": Asked(Scope.WRITE_RECORDS, {"fields": {}}),
     "PUT /v0/{base}/{table}/{record}": Asked(Scope.WRITE_RECORDS, {"fields": {}}),
     "DELETE /v0/{base}/{table}/{record}": Asked(Scope.WRITE_RECORDS),
+    "POST /v0/{base}/{record}/{field}/uploadAttachment": Asked(
+        Scope.WRITE_RECORDS, {"contentType": "text/plain", "file": "eA==", "filename": "x.txt"}
+    ),
     "GET /v0/{base}/{table}/{record}/comments": Asked(Scope.READ_COMMENTS),
     "POST /v0/{base}/{table}/{record}/comments": Asked(Scope.WRITE_COMMENTS, {"text": "x"}),
     "PATCH /v0/{base}/{table}/{record}/comments/{comment}": Asked(Scope.WRITE_COMMENTS, {"text": "x"}),
@@ -47,7 +50,7 @@ ROUTES = {
 }
 """Every route, so that none is left open."""
 
-WELL_FORMED = {"base": "", "table": "Droplets", "record": RECORD, "comment": "comAAAAAAAAAAAAAA"}
+WELL_FORMED = {"base": "", "table": "Droplets", "record": RECORD, "comment": "comAAAAAAAAAAAAAA", "field": "Files"}
 
 
 def ask(wire: Wire, route: str, **filled: str) -> tuple[int, Any, str]:
@@ -65,7 +68,7 @@ def allowed(route: str, scopes: AbstractSet[str]) -> bool:
 
 
 def test_the_table_has_every_route_and_its_scope() -> None:
-    api = AirtableApi(None, BaseName("x"), PaceSettings(), verify=None, clock=FakeClock())
+    api = AirtableApi(None, BaseName("x"), PaceSettings(), files=None, attachments=None, verify=None, clock=FakeClock())
     offered = {f"{method} {path}": needs for path, methods in api.routes.items() for method, needs in methods.items()}
     assert offered == {route: asked.needs for route, asked in ROUTES.items()}
 

@@ -79,9 +79,14 @@ class Table:
         return tuple(field for field in self.fields if field.type is FieldType.MULTIPLE_RECORD_LINKS)
 
     @cached_property
+    def attachment_fields(self) -> tuple[Field, ...]:
+        """The fields that hold attachments."""
+        return tuple(field for field in self.fields if field.type is FieldType.MULTIPLE_ATTACHMENTS)
+
+    @cached_property
     def depends_on_store(self) -> bool:
         """Whether cells of the table can be judged only beside what the store holds."""
-        return bool(self.link_fields) or any(field.type is FieldType.MULTIPLE_ATTACHMENTS for field in self.fields)
+        return bool(self.link_fields or self.attachment_fields)
 
     @cached_property
     def numbered(self) -> bool:

@@ -110,8 +110,8 @@ def _record_address(parts: list[str]) -> Address:
             return Address(RECORD, {"base": base, "table": table, "record": record})
         case [base, _, "sync", _]:
             return Address(SYNC, {"base": base})
-        case [base, record, _, "uploadAttachment"]:
-            return Address(UPLOAD, {"base": base, "record": record})
+        case [base, record, field, "uploadAttachment"]:
+            return Address(UPLOAD, {"base": base, "record": record, "field": field})
         case [base, table, record, "comments"]:
             return Address(COMMENTS, {"base": base, "table": table, "record": record})
         case [base, table, record, "comments", comment]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from airtable_connector.records import Field, Table, UnknownTable, Workspace, stable_id
+from airtable_connector.records import AttachmentAddresses, Field, Table, UnknownTable, Workspace, stable_id
 from airtable_connector.web.airtable_api.errors import ModelNotFound, ViewMissing, ViewOfOtherTable
 from airtable_connector.web.airtable_api.scopes import check_scope, was_granted
 from airtable_connector.web.http import Call
@@ -26,8 +26,9 @@ class BaseName:
 class Base:
     """The one base of this service."""
 
-    def __init__(self, workspace: Workspace, name: BaseName) -> None:
+    def __init__(self, workspace: Workspace, name: BaseName, attachments: AttachmentAddresses) -> None:
         self.workspace = workspace
+        self.attachments = attachments
         self.id = name.id or DERIVED_ID
         self.name = name.name
 

@@ -35,12 +35,12 @@ class ReadingEndpoints:
             if len(self._questions) >= REMEMBERED:
                 self._questions.clear()
             self._questions[asked] = known
-        return await self._page(known)
+        return await self._page(known, call.origin)
 
     async def list_by_body(self, call: Call) -> Answer:
         """Answer ``POST /v0/{base}/{table}/listRecords``: the same, for questions too long for an address."""
         body = await read_object(call)
-        return await self._page(self._question(call, list_from_body(body, read_parameters(call))))
+        return await self._page(self._question(call, list_from_body(body, read_parameters(call))), call.origin)
 
     async def read(self, call: Call) -> Answer:
         """Answer ``GET /v0/{base}/{table}/{record}``: one record, which may be another table's."""
@@ -53,17 +53,17 @@ class ReadingEndpoints:
             if found is None:
                 raise ModelNotFound
             table, blob = found
-        (shown,) = await show(self._base, table, [blob], form)
+        (shown,) = await show(self._base, table, [blob], form, origin=call.origin)
         return Answer(200, shown, media_type=JSON_UTF8)
 
     def _question(self, call: Call, options: ListOptions) -> Question:
         table = self._base.table(call)
         return read_question(self._base, table, options)
 
-    async def _page(self, question: Question) -> Answer:
+    async def _page(self, question: Question, origin: str) -> Answer:
         workspace, query = self._base.workspace, question.query
         page = workspace.page_from_memory(query) or await workspace.page(query)
-        blobs = await show(self._base, query.table, page.records, question.options.form)
+        blobs = await show(self._base, query.table, page.records, question.options.form, origin=origin)
         if question.options.counts_comments:
             blobs = await with_comment_counts(self._base, blobs)
         offset = question.offset(len(blobs), page.next)

@@ -6,7 +6,7 @@ from typing import Final
 
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import ConnectorError
-from airtable_connector.records import Workspace
+from airtable_connector.records import AttachmentAddresses, AttachmentFiles, Workspace
 from airtable_connector.web.airtable_api import addresses, words
 from airtable_connector.web.airtable_api.addresses import read_address
 from airtable_connector.web.airtable_api.base import Base, BaseName
@@ -17,6 +17,7 @@ from airtable_connector.web.airtable_api.place import BEGINNING
 from airtable_connector.web.airtable_api.reading import ReadingEndpoints
 from airtable_connector.web.airtable_api.schema import SchemaEndpoints
 from airtable_connector.web.airtable_api.scopes import Scope
+from airtable_connector.web.airtable_api.uploading import LONGEST_BODY, UploadEndpoint
 from airtable_connector.web.airtable_api.writing import WritingEndpoints
 from airtable_connector.web.http import Answer, Call, Endpoint, Header, Resource, Stream, Verify
 
@@ -28,7 +29,6 @@ NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.FIELDS: {"POST": "creating fields"},
     addresses.FIELD: {"PATCH": "changing fields"},
     addresses.ENTERPRISE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), "the API for administrators"),
-    addresses.UPLOAD: {"POST": "uploading attachments; give a url instead"},
     addresses.SYNC: {"POST": "syncing CSV files"},
     addresses.WEBHOOKS: {"GET": "webhooks", "POST": "webhooks"},
     addresses.WEBHOOK: {"GET": "webhooks", "POST": "webhooks", "DELETE": "webhooks"},
@@ -50,11 +50,19 @@ class AirtableApi:
     beginning = BEGINNING
 
     def __init__(
-        self, workspace: Workspace, name: BaseName, pace: PaceSettings, *, verify: Verify, clock: Clock
+        self,
+        workspace: Workspace,
+        name: BaseName,
+        pace: PaceSettings,
+        *,
+        files: AttachmentFiles,
+        attachments: AttachmentAddresses,
+        verify: Verify,
+        clock: Clock,
     ) -> None:
         self.verify = verify
-        base, paced = Base(workspace, name), Pace(pace, clock).keep
-        offered = _offered(base)
+        base, paced = Base(workspace, name, attachments), Pace(pace, clock).keep
+        offered = _offered(base, files)
         self._resources: dict[str, Resource] = {}
         for template in offered.keys() | NOT_OFFERED.keys():
             missing = {method: _missing(what) for method, what in NOT_OFFERED.get(template, {}).items()}
@@ -76,6 +84,8 @@ class AirtableApi:
         offered = self.routes.get(address.template)
         if offered is not None:
             call.needs = offered.get("GET" if call.method == "HEAD" else call.method)
+        if address.template == addresses.UPLOAD:
+            call.body_room = LONGEST_BODY
         return resource
 
     def refusal(self, error: ConnectorError, headers: tuple[Header, ...]) -> Answer:
@@ -87,9 +97,9 @@ class AirtableApi:
         return words.internal(trace_id)
 
 
-def _offered(base: Base) -> Mapping[str, Mapping[str, Route]]:
+def _offered(base: Base, files: AttachmentFiles) -> Mapping[str, Mapping[str, Route]]:
     reading, writing, schema = ReadingEndpoints(base), WritingEndpoints(base), SchemaEndpoints(base)
-    comments = CommentEndpoints(base)
+    comments, uploads = CommentEndpoints(base), UploadEndpoint(base, files)
     return {
         addresses.WHOAMI: {"GET": Route(schema.whoami, None)},
         addresses.BASES: {"GET": Route(schema.bases, Scope.READ_SCHEMA)},
@@ -116,6 +126,7 @@ def _offered(base: Base) -> Mapping[str, Mapping[str, Route]]:
             "PATCH": Route(comments.change, Scope.WRITE_COMMENTS),
             "DELETE": Route(comments.remove, Scope.WRITE_COMMENTS),
         },
+        addresses.UPLOAD: {"POST": Route(uploads.upload, Scope.WRITE_RECORDS)},
     }
 
 

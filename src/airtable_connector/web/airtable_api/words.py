@@ -82,6 +82,7 @@ TYPES: Final[Mapping[type[ConnectorError], str]] = {
 
 LEAVES: Final[Mapping[str, tuple[int, str]]] = {
     "address-too-long": (414, "INVALID_REQUEST_UNKNOWN"),
+    "airtable-upload-too-large": (413, "REQUEST_TOO_LARGE"),
     "body-too-large": (413, "REQUEST_TOO_LARGE"),
     "comment-not-found": (422, "ROW_COMMENT_DOES_NOT_EXIST"),
     "parent-comment-not-found": (404, "MODEL_ID_NOT_FOUND"),

@@ -264,7 +264,8 @@ class Edge:
         if call.method in READING:
             return  # what comes with these is not read: their limit stays 0
         settings = self._settings
-        call.body_limit = settings.bulk_limit if call.path in settings.bulk_paths else settings.body_limit
+        usual = settings.bulk_limit if call.path in settings.bulk_paths else settings.body_limit
+        call.body_limit = usual if call.body_room is None else call.body_room
         if not call.has_body():
             return
         announced = call.field(b"content-length")
@@ -308,7 +309,9 @@ class Edge:
             await send({"type": "http.response.body", "body": body})
         else:
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-            await send_parts(answer.parts, call.receive, reply.say, self._lifecycle)
+            # one that never drains lets the answer come to its end
+            until = Lifecycle() if answer.whole else self._lifecycle
+            await send_parts(answer.parts, call.receive, reply.say, until)
 
     def _headers(self, call: Call, answer: Answer | Stream) -> list[Header]:
         own = answer.headers

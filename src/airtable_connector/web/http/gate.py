@@ -84,9 +84,12 @@ class Gate:
         self._proxies: dict[str, bool] = {}
 
     def locate(self, call: Call) -> None:
-        """Find the caller's address: the peer's, unless that is a trusted proxy, which then tells it."""
+        """Find the caller's address and scheme: the peer's, unless that is a trusted proxy, which then tells them."""
         if self._settings.trusted_proxies and self._is_proxy(call.peer):
             call.address = client_address(call.peer, call.header("x-forwarded-for"), self._settings.trusted_proxies)
+            forwarded = (call.header("x-forwarded-proto") or "").strip().lower()
+            if forwarded in {"http", "https"}:
+                call.scheme = forwarded
 
     def admit(self, call: Call, at: float, dialect: Dialect | None = None) -> None:
         """Check the call; ``at`` is now in monotonic seconds.
