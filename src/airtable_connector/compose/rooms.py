@@ -14,6 +14,7 @@ from airtable_connector.compose.messaging import ORCHESTRATORS_NUMBER, REGISTRYS
 from airtable_connector.compose.ourselves import PACKAGE, Ourselves, start_ourselves
 from airtable_connector.compose.reloading import STEP, Appliers, Reloader
 from airtable_connector.compose.task_handlers import task_handlers
+from airtable_connector.compose.webhooks import start_webhooks
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.kernel.observer import Observer
@@ -38,6 +39,7 @@ from airtable_connector.ops import (
     HeartbeatExpiry,
     HeartbeatSettings,
     HeartbeatWatch,
+    Hooks,
     Logs,
     MachineLoad,
     Metrics,
@@ -83,6 +85,9 @@ async def open_rooms(
             plain_http_hosts=frozenset(settings.mesh.plain_http_hosts),
         )
         stack.push_async_callback(client.close)
+        # slow receivers of notifications must not take the connections to droplets
+        notifying = PeerClient(clock=clock)
+        stack.push_async_callback(notifying.close)
         await stack.enter_async_context(supervisor)
         own_keys = await asyncio.to_thread(own_key_pair, settings)
         ring = KeyRing(await asyncio.to_thread(fixed_keys, settings, own_keys))
@@ -146,11 +151,21 @@ async def open_rooms(
         )
         _watch_heartbeats(settings, base, supervisor, clock=clock, ids=ids, observer=observer)
         supervisor.start("digest", digest.write_when_due)
+        hooks = start_webhooks(
+            settings,
+            base,
+            client=notifying,
+            supervisor=supervisor,
+            lifecycle=lifecycle,
+            clock=clock,
+            ids=ids,
+            observer=observer,
+        )
         messages = MessageEndpoint(messaging.inbox, per_minute=settings.messages.rate_per_minute, clock=clock)
         networks = parse_trusted_networks(settings.edge.trusted_networks)
         edge = build_app(
             domain=_domain(settings, base, digest, clock=clock, ids=ids),
-            airtable=_airtable(settings, base, clock=clock),
+            airtable=_airtable(settings, base, hooks, clock=clock),
             health=HealthEndpoint(health),
             messages=messages,
             letters=LetterEndpoints(messaging.outbox, messaging.addresses, base.workspace, clock=clock, ids=ids),
@@ -291,11 +306,12 @@ def _domain(settings: Settings, base: Base, digest: DailyDigest, *, clock: Clock
     )
 
 
-def _airtable(settings: Settings, base: Base, *, clock: Clock) -> AirtableApi:
+def _airtable(settings: Settings, base: Base, hooks: Hooks, *, clock: Clock) -> AirtableApi:
     return AirtableApi(
         base.workspace,
         BaseName(settings.droplet.name, settings.airtable_api.base_id),
         PaceSettings(settings.airtable_api.requests_per_second, settings.airtable_api.lockout),
+        hooks=hooks,
         clock=clock,
     )
 

@@ -27,7 +27,7 @@ from airtable_connector.records.schema import STANDARD_TABLES
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 4
+SCHEMA = 5
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
 
 PAGE = 500
@@ -190,6 +190,14 @@ _TABLES = (
     _kept("outbox_attempts", 4, "trace_id number at took_ms status reason", key="trace_id number"),
     _kept("outbox_queues", 4, "queue due_at owner until", key="queue"),
     _kept("peers", 4, "name droplet names endpoint listed_by listed_at", key="name"),
+    _kept(
+        "webhooks",
+        5,
+        "id created_at url specification scope_table mac_key since next_payload told_to is_enabled notifies expires_at"
+        " outline due_at owner until failures last_success_at last_result",
+        key="id",
+    ),
+    _kept("webhook_payloads", 5, "hook number at size body", key="hook number"),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import ConnectorError
+from airtable_connector.ops import Hooks
 from airtable_connector.records import Workspace
 from airtable_connector.web.airtable_api import addresses, words
 from airtable_connector.web.airtable_api.addresses import read_address
@@ -13,6 +14,7 @@ from airtable_connector.web.airtable_api.errors import AddressUnknown, NotOffere
 from airtable_connector.web.airtable_api.pace import Pace, PaceSettings
 from airtable_connector.web.airtable_api.reading import ReadingEndpoints
 from airtable_connector.web.airtable_api.schema import SchemaEndpoints
+from airtable_connector.web.airtable_api.webhooks import WebhookEndpoints
 from airtable_connector.web.airtable_api.writing import WritingEndpoints
 from airtable_connector.web.http import Answer, Call, Endpoint, Header, Methods, Resource, Stream
 
@@ -28,10 +30,18 @@ NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.COMMENT: {"PATCH": "comments", "DELETE": "comments"},
     addresses.UPLOAD: {"POST": "uploading attachments; give a url instead"},
     addresses.SYNC: {"POST": "syncing CSV files"},
-    addresses.WEBHOOKS: {"GET": "webhooks", "POST": "webhooks"},
-    addresses.WEBHOOK: {"GET": "webhooks", "POST": "webhooks", "DELETE": "webhooks"},
 }
 """What Airtable answers and we do not, by address and method."""
+
+NEEDED: Final[Mapping[tuple[str, str], str]] = {
+    (addresses.LIST_RECORDS, "POST"): "read",  # it is a POST only because the question may be long
+    # Airtable wants a creator of the base for them: they live on, count for everybody, and make us speak to others
+    (addresses.WEBHOOKS, "POST"): "admin",
+    (addresses.WEBHOOK, "DELETE"): "admin",
+    (addresses.REFRESH, "POST"): "admin",
+    (addresses.NOTIFICATIONS, "POST"): "admin",
+}
+"""The permission that is needed where it is not read for asking and write for changing, by address and method."""
 
 
 class AirtableApi:
@@ -39,9 +49,9 @@ class AirtableApi:
 
     beginning = addresses.BEGINNING
 
-    def __init__(self, workspace: Workspace, name: BaseName, pace: PaceSettings, *, clock: Clock) -> None:
+    def __init__(self, workspace: Workspace, name: BaseName, pace: PaceSettings, *, hooks: Hooks, clock: Clock) -> None:
         base, paced = Base(workspace, name), Pace(pace, clock).keep
-        offered = _offered(base)
+        offered = _offered(base, hooks, clock)
         self._resources: dict[str, Resource] = {}
         for template in offered.keys() | NOT_OFFERED.keys():
             missing = {method: _missing(what) for method, what in NOT_OFFERED.get(template, {}).items()}
@@ -57,8 +67,7 @@ class AirtableApi:
         if call.method not in resource.methods:
             raise AddressUnknown
         call.scope["path_params"] = address.values
-        if address.template == addresses.LIST_RECORDS:
-            call.permission = "read"  # it is a POST only because the question may be long
+        call.permission = NEEDED.get((address.template, call.method))
         return resource
 
     def refusal(self, error: ConnectorError, headers: tuple[Header, ...]) -> Answer:
@@ -70,8 +79,9 @@ class AirtableApi:
         return words.internal(trace_id)
 
 
-def _offered(base: Base) -> Mapping[str, Methods]:
+def _offered(base: Base, hooks: Hooks, clock: Clock) -> Mapping[str, Methods]:
     reading, writing, schema = ReadingEndpoints(base), WritingEndpoints(base), SchemaEndpoints(base)
+    webhooks = WebhookEndpoints(base, hooks, clock)
     return {
         addresses.WHOAMI: {"GET": schema.whoami},
         addresses.BASES: {"GET": schema.bases},
@@ -90,6 +100,11 @@ def _offered(base: Base) -> Mapping[str, Methods]:
             "PUT": writing.replace,
             "DELETE": writing.remove,
         },
+        addresses.WEBHOOKS: {"GET": webhooks.list, "POST": webhooks.create},
+        addresses.WEBHOOK: {"DELETE": webhooks.delete},
+        addresses.REFRESH: {"POST": webhooks.refresh},
+        addresses.NOTIFICATIONS: {"POST": webhooks.enable_notifications},
+        addresses.PAYLOADS: {"GET": webhooks.payloads},
     }
 
 
