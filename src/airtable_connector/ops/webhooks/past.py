@@ -109,20 +109,20 @@ async def read_past(
         return past
     after = told[0].number - 1
     nets = [
-        (tables[table], record, net)
+        (tables[table], record, net, transaction.last)
         for transaction in told
         for table, records in transaction.records.items()
         if table in tables
         for record, net in records.items()
     ]
-    wanted = {record for _, record, net in nets if net.action is Action.CREATE or beside}
+    wanted = {record for _, record, net, _ in nets if net.action is Action.CREATE or beside}
     await past.learn(reader, wanted, after=after)
     linked: set[str] = set()
-    for table, record, net in nets:
+    for table, record, net, last in nets:
         for field in table.link_fields:
             linked.update(_linked(net.before.get(field.id)), _linked(net.after.get(field.id)))
             if beside:
-                linked.update(_linked(past.cells(record, net.seq).get(field.id)))
+                linked.update(_linked(past.cells(record, last).get(field.id)))
     await past.learn(reader, linked, after=after)
     return past
 

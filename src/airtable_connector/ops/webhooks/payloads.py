@@ -136,23 +136,24 @@ class _Teller:
     def _created(self, record: RecordId, net: Net) -> dict[str, Any]:
         filled = {name: cell for name, cell in net.after.items() if cell is not None and self._shows(name)}
         created_at = self._scene.past.created_at(record) or self._transaction.at
-        return {"createdTime": created_at, **self._values(filled, net.seq)}
+        return {"createdTime": created_at, **self._values(filled, self._transaction.last)}
 
     def _changed(self, record: RecordId, net: Net) -> dict[str, Any]:
         shown = [name for name in net.after if self._shows(name)]
-        told = {"current": self._values({name: net.after[name] for name in shown}, net.seq)}
+        after = self._transaction.last
+        told = {"current": self._values({name: net.after[name] for name in shown}, after)}
         if self._watch.previous_cells:
             # linked records are called what they were called before
             before = {name: net.before.get(name) for name in shown}
-            told["previous"] = self._values(before, self._transaction.number - 1)
+            told["previous"] = self._values(before, self._transaction.first - 1)
         if self._watch.included:
-            cells = self._scene.past.cells(record, net.seq)
+            cells = self._scene.past.cells(record, after)
             beside = {
                 name: cell
                 for name, cell in cells.items()
                 if cell is not None and name not in net.after and self._watch.tells_beside(name)
             }
-            told["unchanged"] = self._values(beside, net.seq)
+            told["unchanged"] = self._values(beside, after)
         return told
 
     def _shows(self, name: str) -> bool:

@@ -15,24 +15,24 @@ Cells = Mapping[str, Cell | None]
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """What became of a record: all cells of one that was created or removed, of a changed one those that differ.
-
-    ``seq`` is the feed position of the last entry about it.
-    """
+    """What became of a record: all cells of one that was created or removed, of a changed one those that differ."""
 
     action: Action
     before: Cells
     after: Cells
-    seq: int
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One user action, or a part of a large one; parts share ``number``, the feed position of the whole's beginning."""
+    """One user action, or a part of a large one: its entries are those from ``first`` to ``last``.
+
+    Parts share ``number``, the feed position where the whole begins.
+    """
 
     number: int
     at: str
     actor: int
+    first: int
     last: int
     records: Mapping[TableId, Mapping[RecordId, Net]]
 
@@ -46,8 +46,8 @@ def transactions(changes: Iterable[Change]) -> Iterator[Transaction]:
         entries = list(run)
         for start in range(0, len(entries), MOST_CHANGES):
             part = entries[start : start + MOST_CHANGES]
-            first = entries[0]
-            yield Transaction(first.seq, first.at, first.actor, part[-1].seq, _net(part))
+            whose = entries[0]
+            yield Transaction(whose.seq, whose.at, whose.actor, part[0].seq, part[-1].seq, _net(part))
 
 
 def whole(changes: Sequence[Change]) -> Sequence[Change]:
@@ -67,7 +67,7 @@ def _net(changes: Iterable[Change]) -> dict[TableId, dict[RecordId, Net]]:
     tables: dict[TableId, dict[RecordId, Net]] = {}
     for change in changes:
         records = tables.setdefault(change.table, {})
-        then = Net(change.action, change.before or {}, change.after or {}, change.seq)
+        then = Net(change.action, change.before or {}, change.after or {})
         first = records.pop(change.record, None)
         net = then if first is None else _joined(first, then)
         if net is not None:
@@ -78,22 +78,20 @@ def _net(changes: Iterable[Change]) -> dict[TableId, dict[RecordId, Net]]:
 def _joined(first: Net, then: Net) -> Net | None:
     match first.action, then.action:
         case Action.CREATE, Action.UPDATE:
-            return Net(Action.CREATE, {}, {**first.after, **then.after}, then.seq)
+            return Net(Action.CREATE, {}, {**first.after, **then.after})
         case Action.CREATE, Action.DELETE:
             return None
         case Action.UPDATE, Action.DELETE:
-            return Net(Action.DELETE, {**then.before, **first.before}, {}, then.seq)
+            return Net(Action.DELETE, {**then.before, **first.before}, {})
         case Action.DELETE, Action.CREATE:
             # it came back under its old id: what is told is how it differs
-            return _difference(first.before, {**dict.fromkeys(first.before), **then.after}, then.seq)
+            return _difference(first.before, {**dict.fromkeys(first.before), **then.after})
         case _:
-            return _difference({**then.before, **first.before}, {**first.after, **then.after}, then.seq)
+            return _difference({**then.before, **first.before}, {**first.after, **then.after})
 
 
-def _difference(before: Cells, after: Cells, seq: int) -> Net | None:
+def _difference(before: Cells, after: Cells) -> Net | None:
     changed = [name for name in after if after[name] != before.get(name)]
     if not changed:
         return None
-    return Net(
-        Action.UPDATE, {name: before.get(name) for name in changed}, {name: after[name] for name in changed}, seq
-    )
+    return Net(Action.UPDATE, {name: before.get(name) for name in changed}, {name: after[name] for name in changed})
