@@ -194,6 +194,7 @@ async def test_what_one_request_did_to_a_record_is_told_once(webhooks: Webhooks)
     )
     await webhooks.write(Update(SPRINTS, old, {"Name": "z"}), Delete(SPRINTS, old))
     first, second, third = await webhooks.told(hook, SPRINTS)
+    assert first.keys() == {"createdRecordsById", "changedRecordsById"}
     (created,) = first["createdRecordsById"].values()
     assert values(created) == {SPRINT_ID: "S-1", NAME: "b"}
     assert first["changedRecordsById"] == {

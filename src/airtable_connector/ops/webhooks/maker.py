@@ -23,7 +23,7 @@ from airtable_connector.records import Change, Table, Workspace
 READER: Final = "webhooks"
 """The reader of the feed that makes payloads."""
 
-BATCH: Final = 300
+BATCH: Final = 200
 """Feed entries told together: so few that no request waits noticeably while they are computed."""
 
 GATHER: Final = timedelta(milliseconds=200)
@@ -199,6 +199,8 @@ class PayloadMaker:
                 return False
             for each in made:
                 await self._keep_one(tx, each)
+                # statements run on the event loop; others get a turn
+                await self._clock.sleep(timedelta(0))
             await move_cursor(tx, READER, self._read_to)
         for each in made:
             if each.fault is not None:
