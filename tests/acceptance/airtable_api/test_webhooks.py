@@ -280,6 +280,7 @@ def _filtered(**filters: Any) -> dict[str, Any]:
         ({"specification": _filtered(watchDataInFieldIds=["fld00000000000000"])}, "INVALID_FILTERS"),
         ({"specification": _filtered(recordChangeScope=TABLES[0].id, watchDataInFieldIds=[CPU])}, "INVALID_FILTERS"),
         ({"specification": _filtered(sourceOptions={"formSubmission": {}})}, "INVALID_FILTERS"),
+        ({"specification": _filtered(sourceOptions={"formSubmission": {"viewId": "v" * 41}})}, "INVALID_FILTERS"),
     ],
 )
 def test_a_specification_that_cannot_be_is_refused(served: Service, body: dict[str, Any], kind: str) -> None:

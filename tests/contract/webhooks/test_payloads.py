@@ -123,12 +123,27 @@ async def test_two_makers_at_once_number_every_change_once(
     ):
         for number in range(40):
             await webhooks.write(Create(SPRINTS, {"Sprint_ID": f"S-{number}"}))
-            await base.workspace.follow()
             await asyncio.gather(webhooks.maker.catch_up(), other.maker.catch_up())
         made = [*(await webhooks.told(hook, SPRINTS))]
         assert made == await other.told(hook, SPRINTS)
         keys = [values(record)[SPRINT_ID] for part in made for record in part["createdRecordsById"].values()]
         assert keys == [f"S-{number}" for number in range(40)]
+
+
+async def test_what_another_process_has_answered_is_told(
+    webhooks: Webhooks, location: DatabaseLocation, clock: FakeClock
+) -> None:
+    if not isinstance(location, PostgresServer):
+        pytest.skip("one process has an SQLite file")
+    hook = await webhooks.add()
+    async with (
+        open_database(location, clock=SystemClock()) as database,
+        opened_base(database, clock=clock) as base,
+        webhooks_of(base, clock) as other,
+    ):
+        for number in range(1, 11):
+            await webhooks.write(Create(SPRINTS, {"Sprint_ID": f"S-{number}"}))
+            assert len(await other.payloads(hook)) == number
 
 
 async def test_a_page_ends_at_its_limit_and_a_number_beyond_the_end_is_no_trouble(webhooks: Webhooks) -> None:

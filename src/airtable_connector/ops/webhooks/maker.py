@@ -36,7 +36,7 @@ IDLE: Final = timedelta(seconds=5)
 """Between two looks whether there is a webhook, made by another process."""
 
 CATCH_UP: Final = 20
-"""Batches made while somebody waits who asks for payloads; what is left then, comes later."""
+"""Batches made while somebody waits who asks for payloads."""
 
 READ_IN_VAIN: Final = 10_000
 """Entries that nobody watches may be so many before it is kept that they were read."""
@@ -121,7 +121,11 @@ class PayloadMaker:
         return GATHER
 
     async def catch_up(self) -> None:
-        """Make the payloads of everything that was written before, as far as that does not take too long."""
+        """Make the payloads of everything that was written before, in other processes, too.
+
+        What is left after `CATCH_UP` batches comes later.
+        """
+        await self._workspace.follow()
         for _ in range(CATCH_UP):
             if not await self._round():
                 return

@@ -13,6 +13,9 @@ from airtable_connector.records import Action, Table
 MOST_NAMED: Final = 500
 """Fields that one filter may name; a table has no more."""
 
+LONGEST_ID: Final = 40
+"""Characters of an id of what we have not; Airtable's have 17."""
+
 SOURCES: Final = frozenset(
     {
         "client",
@@ -234,5 +237,6 @@ def _check_source_options(options: Mapping[str, Any]) -> None:
     """Check their form; there are no forms here from which a change could come."""
     for source, option in options.items():
         member = _SOURCE_OPTIONS[source]
-        if not isinstance(_object(option, source, {member}).get(member), str):
+        name = _object(option, source, {member}).get(member)
+        if not isinstance(name, str) or len(name) > LONGEST_ID:
             raise WebhookFiltersInvalid(source, f"needs {member}")
