@@ -107,6 +107,11 @@ async def fill(base: Base) -> None:
             hash=bytes(range(32)),
         )
         await tx.run("insert into outbox_queues values ('droplet-5', '2026-01-05', '', '')")
+        await tx.run(
+            "insert into webhooks values ('ach00000000000001', '2026-01-05', null, '{}', null, 'a2V5', 7, 2, 1, 1, 1,"
+            " '2026-01-12', null, null, '', '', 0, null, null)"
+        )
+        await tx.run("insert into webhook_payloads values ('ach00000000000001', 1, '2026-01-05', 2, '{}')")
         await tx.run("insert into outbox_attempts values ('a-trace', 1, '2026-01-05', 12, null, 'nobody listens')")
         await tx.run(
             "insert into outbox (trace_id, target, queue, message_type, payload, priority, retries, sender, cause,"

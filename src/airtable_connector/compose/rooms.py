@@ -24,6 +24,7 @@ from airtable_connector.compose.ourselves import PACKAGE, Ourselves, start_ourse
 from airtable_connector.compose.preparation import Preparation
 from airtable_connector.compose.reloading import STEP, Appliers, Reloader
 from airtable_connector.compose.task_handlers import task_handlers
+from airtable_connector.compose.webhooks import start_webhooks
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.kernel.observer import Observer
@@ -48,6 +49,7 @@ from airtable_connector.ops import (
     HeartbeatExpiry,
     HeartbeatSettings,
     HeartbeatWatch,
+    Hooks,
     Logs,
     MachineLoad,
     Metrics,
@@ -93,6 +95,9 @@ async def open_rooms(
             plain_http_hosts=frozenset(settings.mesh.plain_http_hosts),
         )
         stack.push_async_callback(client.close)
+        # slow receivers of notifications must not take the connections to droplets
+        notifying = PeerClient(clock=clock)
+        stack.push_async_callback(notifying.close)
         await stack.enter_async_context(supervisor)
         preparation = Preparation(client, clock=clock)
         own_keys = await asyncio.to_thread(own_key_pair, settings)
@@ -164,11 +169,21 @@ async def open_rooms(
         )
         _watch_heartbeats(settings, base, supervisor, clock=clock, ids=ids, observer=observer)
         supervisor.start("digest", digest.write_when_due)
+        hooks = start_webhooks(
+            settings,
+            base,
+            client=notifying,
+            supervisor=supervisor,
+            lifecycle=lifecycle,
+            clock=clock,
+            ids=ids,
+            observer=observer,
+        )
         messages = MessageEndpoint(
             messaging.inbox, attachments.addresses, per_minute=settings.messages.rate_per_minute, clock=clock
         )
         networks = parse_trusted_networks(settings.edge.trusted_networks)
-        airtable = _airtable(settings, base, attachments, recognition, clock=clock)
+        airtable = _airtable(settings, base, attachments, hooks, recognition, clock=clock)
         edge, behind = build_app(
             domain=_domain(settings, base, digest, attachments, clock=clock, ids=ids),
             airtable=airtable,
@@ -312,7 +327,7 @@ def _domain(
 
 
 def _airtable(
-    settings: Settings, base: Base, attachments: Attachments, recognition: Recognition, *, clock: Clock
+    settings: Settings, base: Base, attachments: Attachments, hooks: Hooks, recognition: Recognition, *, clock: Clock
 ) -> LateDialect:
     def load() -> Dialect:
         from airtable_connector.web.airtable_api import (  # noqa: PLC0415 - a start does not wait for it
@@ -327,6 +342,7 @@ def _airtable(
             PaceSettings(settings.airtable_api.requests_per_second, settings.airtable_api.lockout),
             files=attachments.files,
             attachments=attachments.addresses,
+            hooks=hooks,
             verify=recognition.of_either,
             clock=clock,
         )

@@ -177,4 +177,30 @@ MIGRATIONS: tuple[Migration, ...] = (
             "create table access_revision (id integer primary key check (id = 1), revision bigint not null)",
         ),
     ),
+    Migration(
+        7,
+        "webhooks and their payloads",
+        sqlite=(
+            # since is the feed position of its creation; told_to the number up to which its receiver was notified;
+            # due_at when it is to be notified, and owner the process that does so until when
+            "create table webhooks (id text primary key, created_at text not null, url text,"
+            " specification text not null, scope_table text, mac_key text not null, since integer not null,"
+            " next_payload integer not null, told_to integer not null, is_enabled integer not null,"
+            " notifies integer not null, expires_at text not null, outline text, due_at text, owner text not null,"
+            " until text not null, failures integer not null, last_success_at text, last_result text) strict",
+            "create table webhook_payloads (hook text not null, number integer not null, at text not null,"
+            " size integer not null, body text not null, primary key (hook, number)) strict",
+            "create index webhook_payloads_by_age on webhook_payloads (at)",
+        ),
+        postgres=(
+            "create table webhooks (id text primary key, created_at text not null, url text,"
+            " specification text not null, scope_table text, mac_key text not null, since bigint not null,"
+            " next_payload bigint not null, told_to bigint not null, is_enabled integer not null,"
+            " notifies integer not null, expires_at text not null, outline text, due_at text, owner text not null,"
+            " until text not null, failures integer not null, last_success_at text, last_result text)",
+            "create table webhook_payloads (hook text not null, number bigint not null, at text not null,"
+            " size integer not null, body text not null, primary key (hook, number))",
+            "create index webhook_payloads_by_age on webhook_payloads (at)",
+        ),
+    ),
 )

@@ -116,7 +116,7 @@ class PeerClient:
         method: str,
         url: str,
         *,
-        body: JsonValue = None,
+        body: "JsonValue | bytes" = None,
         headers: Mapping[str, str] = _NO_HEADERS,
         bearer: Secret | None = None,
         within: timedelta | None = None,
@@ -124,7 +124,8 @@ class PeerClient:
     ) -> Reply:
         """Ask once and return the answer, whatever its status.
 
-        ``body`` is sent as JSON, None sends none. ``within`` bounds the time, ``most`` the bytes of the answer.
+        ``body`` is sent as JSON, bytes as the JSON that they are, None sends none. ``within`` bounds the time,
+        ``most`` the bytes of the answer.
 
         Raises:
             AddressRefused: the address must not be asked; nothing was sent.
@@ -134,7 +135,7 @@ class PeerClient:
         client = await self._open()
         import httpx2  # noqa: PLC0415 - heavy; loaded by now
 
-        content = None if body is None else orjson.dumps(body)
+        content = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         span = (within or self._timeout).total_seconds()
         started = self._clock.monotonic()
         try:

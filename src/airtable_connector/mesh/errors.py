@@ -171,6 +171,7 @@ class AddressRefused(Invalid):
             f"the mesh is not asked at this address: {why}",
             hint="give an https address without user and password; http is for this machine and PLAIN_HTTP_HOSTS",
         )
+        self.why = why
 
 
 class PeerFailed(Unavailable):

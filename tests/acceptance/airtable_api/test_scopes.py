@@ -40,6 +40,14 @@ ROUTES = {
     "PATCH /v0/{base}/{table}/{record}": Asked(Scope.WRITE_RECORDS, {"fields": {}}),
     "PUT /v0/{base}/{table}/{record}": Asked(Scope.WRITE_RECORDS, {"fields": {}}),
     "DELETE /v0/{base}/{table}/{record}": Asked(Scope.WRITE_RECORDS),
+    "GET /v0/bases/{base}/webhooks": Asked(Scope.MANAGE_WEBHOOKS),
+    "POST /v0/bases/{base}/webhooks": Asked(
+        Scope.MANAGE_WEBHOOKS, {"specification": {"options": {"filters": {"dataTypes": ["nothing"]}}}}
+    ),
+    "DELETE /v0/bases/{base}/webhooks/{webhook}": Asked(Scope.MANAGE_WEBHOOKS),
+    "POST /v0/bases/{base}/webhooks/{webhook}/refresh": Asked(Scope.MANAGE_WEBHOOKS),
+    "POST /v0/bases/{base}/webhooks/{webhook}/enableNotifications": Asked(Scope.MANAGE_WEBHOOKS, {"enable": True}),
+    "GET /v0/bases/{base}/webhooks/{webhook}/payloads": Asked(Scope.MANAGE_WEBHOOKS),
     "POST /v0/{base}/{record}/{field}/uploadAttachment": Asked(
         Scope.WRITE_RECORDS, {"contentType": "text/plain", "file": "eA==", "filename": "x.txt"}
     ),
@@ -50,7 +58,14 @@ ROUTES = {
 }
 """Every route, so that none is left open."""
 
-WELL_FORMED = {"base": "", "table": "Droplets", "record": RECORD, "comment": "comAAAAAAAAAAAAAA", "field": "Files"}
+WELL_FORMED = {
+    "base": "",
+    "table": "Droplets",
+    "record": RECORD,
+    "comment": "comAAAAAAAAAAAAAA",
+    "field": "Files",
+    "webhook": "achAAAAAAAAAAAAAA",
+}
 
 
 def ask(wire: Wire, route: str, **filled: str) -> tuple[int, Any, str]:
@@ -68,7 +83,9 @@ def allowed(route: str, scopes: AbstractSet[str]) -> bool:
 
 
 def test_the_table_has_every_route_and_its_scope() -> None:
-    api = AirtableApi(None, BaseName("x"), PaceSettings(), files=None, attachments=None, verify=None, clock=FakeClock())
+    api = AirtableApi(
+        None, BaseName("x"), PaceSettings(), files=None, attachments=None, hooks=None, verify=None, clock=FakeClock()
+    )
     offered = {f"{method} {path}": needs for path, methods in api.routes.items() for method, needs in methods.items()}
     assert offered == {route: asked.needs for route, asked in ROUTES.items()}
 

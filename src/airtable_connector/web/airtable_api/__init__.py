@@ -6,11 +6,11 @@ All but its place is loaded when somebody asks for it: a service starts without 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from airtable_connector.web.airtable_api.place import BEGINNING
+from airtable_connector.web.airtable_api.place import BEGINNING, DERIVED_ID
 
 if TYPE_CHECKING:
     from airtable_connector.web.airtable_api.addresses import is_base_id
-    from airtable_connector.web.airtable_api.base import DERIVED_ID, BaseName
+    from airtable_connector.web.airtable_api.base import BaseName
     from airtable_connector.web.airtable_api.pace import PaceSettings
     from airtable_connector.web.airtable_api.routes import NOT_OFFERED, AirtableApi
     from airtable_connector.web.airtable_api.scopes import Scope
@@ -20,7 +20,6 @@ __all__ = ["BEGINNING", "DERIVED_ID", "NOT_OFFERED", "AirtableApi", "BaseName", 
 _LOADED_LATER = {
     "AirtableApi": "routes",
     "BaseName": "base",
-    "DERIVED_ID": "base",
     "NOT_OFFERED": "routes",
     "PaceSettings": "pace",
     "Scope": "scopes",

@@ -5,14 +5,12 @@ from typing import Final
 
 from airtable_connector.records import AttachmentAddresses, Field, Table, UnknownTable, Workspace, stable_id
 from airtable_connector.web.airtable_api.errors import ModelNotFound, ViewMissing, ViewOfOtherTable
+from airtable_connector.web.airtable_api.place import DERIVED_ID
 from airtable_connector.web.airtable_api.scopes import check_scope, was_granted
 from airtable_connector.web.http import Call
 
 VIEW_NAME: Final = "Grid view"
 """The one view of every table: all of its records in the order of creation, all of its fields."""
-
-DERIVED_ID: Final = stable_id("app", "Airtable Connector")
-"""The id of a base that was given none: the same everywhere, as the ids of the standard tables are."""
 
 
 @dataclass(frozen=True)

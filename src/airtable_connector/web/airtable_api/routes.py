@@ -6,6 +6,7 @@ from typing import Final
 
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import ConnectorError
+from airtable_connector.ops import Hooks
 from airtable_connector.records import AttachmentAddresses, AttachmentFiles, Workspace
 from airtable_connector.web.airtable_api import addresses, words
 from airtable_connector.web.airtable_api.addresses import read_address
@@ -18,6 +19,7 @@ from airtable_connector.web.airtable_api.reading import ReadingEndpoints
 from airtable_connector.web.airtable_api.schema import SchemaEndpoints
 from airtable_connector.web.airtable_api.scopes import Scope
 from airtable_connector.web.airtable_api.uploading import LONGEST_BODY, UploadEndpoint
+from airtable_connector.web.airtable_api.webhooks import WebhookEndpoints
 from airtable_connector.web.airtable_api.writing import WritingEndpoints
 from airtable_connector.web.http import Answer, Call, Endpoint, Header, Resource, Stream, Verify
 
@@ -30,8 +32,6 @@ NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.FIELD: {"PATCH": "changing fields"},
     addresses.ENTERPRISE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), "the API for administrators"),
     addresses.SYNC: {"POST": "syncing CSV files"},
-    addresses.WEBHOOKS: {"GET": "webhooks", "POST": "webhooks"},
-    addresses.WEBHOOK: {"GET": "webhooks", "POST": "webhooks", "DELETE": "webhooks"},
 }
 """What Airtable answers and we do not, by address and method."""
 
@@ -57,12 +57,13 @@ class AirtableApi:
         *,
         files: AttachmentFiles,
         attachments: AttachmentAddresses,
+        hooks: Hooks,
         verify: Verify,
         clock: Clock,
     ) -> None:
         self.verify = verify
         base, paced = Base(workspace, name, attachments), Pace(pace, clock).keep
-        offered = _offered(base, files)
+        offered = _offered(base, files, hooks, clock)
         self._resources: dict[str, Resource] = {}
         for template in offered.keys() | NOT_OFFERED.keys():
             missing = {method: _missing(what) for method, what in NOT_OFFERED.get(template, {}).items()}
@@ -97,9 +98,10 @@ class AirtableApi:
         return words.internal(trace_id)
 
 
-def _offered(base: Base, files: AttachmentFiles) -> Mapping[str, Mapping[str, Route]]:
+def _offered(base: Base, files: AttachmentFiles, hooks: Hooks, clock: Clock) -> Mapping[str, Mapping[str, Route]]:
     reading, writing, schema = ReadingEndpoints(base), WritingEndpoints(base), SchemaEndpoints(base)
     comments, uploads = CommentEndpoints(base), UploadEndpoint(base, files)
+    webhooks = WebhookEndpoints(base, hooks, clock)
     return {
         addresses.WHOAMI: {"GET": Route(schema.whoami, None)},
         addresses.BASES: {"GET": Route(schema.bases, Scope.READ_SCHEMA)},
@@ -127,6 +129,14 @@ def _offered(base: Base, files: AttachmentFiles) -> Mapping[str, Mapping[str, Ro
             "DELETE": Route(comments.remove, Scope.WRITE_COMMENTS),
         },
         addresses.UPLOAD: {"POST": Route(uploads.upload, Scope.WRITE_RECORDS)},
+        addresses.WEBHOOKS: {
+            "GET": Route(webhooks.list, Scope.MANAGE_WEBHOOKS),
+            "POST": Route(webhooks.create, Scope.MANAGE_WEBHOOKS),
+        },
+        addresses.WEBHOOK: {"DELETE": Route(webhooks.delete, Scope.MANAGE_WEBHOOKS)},
+        addresses.REFRESH: {"POST": Route(webhooks.refresh, Scope.MANAGE_WEBHOOKS)},
+        addresses.NOTIFICATIONS: {"POST": Route(webhooks.enable_notifications, Scope.MANAGE_WEBHOOKS)},
+        addresses.PAYLOADS: {"GET": Route(webhooks.payloads, Scope.MANAGE_WEBHOOKS)},
     }
 
 

@@ -89,6 +89,8 @@ LEAVES: Final[Mapping[str, tuple[int, str]]] = {
     "body-too-slow": (408, "INVALID_REQUEST_BODY"),
     "doubled-header": (400, "INVALID_REQUEST_UNKNOWN"),
     "too-many-headers": (431, "INVALID_REQUEST_UNKNOWN"),
+    "too-many-webhooks": (422, "TOO_MANY_WEBHOOKS_IN_BASE"),
+    "webhook-filters-invalid": (422, "INVALID_FILTERS"),
     # it may have taken effect, so nobody should be told that repeating it is safe
     "commit-unknown": (500, "SERVER_ERROR"),
 }
