@@ -10,9 +10,8 @@ import contextlib
 import logging
 import re
 import threading
-import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
@@ -52,7 +51,7 @@ _ACCESS_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 _JSON_OPTIONS = _ACCESS_OPTIONS | orjson.OPT_NON_STR_KEYS
 _HIDDEN = "***"
 
-EventDict = dict[str, Any]
+EventDict = MutableMapping[str, Any]
 
 
 class LogForm(StrEnum):
@@ -152,46 +151,25 @@ class EventLogger(Protocol):
 
 
 class _Events:
-    """An event logger that can be made more or less talkative."""
+    """An event logger that can be made more or less talkative; structlog's own is made for one level."""
 
-    def __init__(self, writer: LineWriter, render: Callable[[EventDict], bytes], *, level: int, clock: Clock) -> None:
-        self._writer = writer
-        self._render = render
-        self._clock = clock
-        self._least = level
+    debug: Callable[..., object]
+    info: Callable[..., object]
+    warning: Callable[..., object]
+    error: Callable[..., object]
+
+    def __init__(self, logger_of: Callable[[int], EventLogger], level: int) -> None:
+        self._logger_of = logger_of
+        self.speak_from(level)
 
     def speak_from(self, level: int) -> None:
         """Skip what is less important than ``level``."""
-        self._least = level
-
-    def debug(self, event: str, /, **facts: object) -> None:
-        if self._least <= logging.DEBUG:
-            self._writer.put_event(self._line("debug", event, facts))
-
-    def info(self, event: str, /, **facts: object) -> None:
-        if self._least <= logging.INFO:
-            self._writer.put_event(self._line("info", event, facts))
-
-    def warning(self, event: str, /, **facts: object) -> None:
-        if self._least <= logging.WARNING:
-            self._writer.put_urgent(self._line("warning", event, facts))
-
-    def error(self, event: str, /, **facts: object) -> None:
-        self._writer.put_urgent(self._line("error", event, facts))
-
-    def _line(self, level: str, event: str, facts: EventDict) -> bytes:
-        own = {"timestamp": self._clock.now(), "level": level, "event": event}
-        line: EventDict = {**own, **facts, **own}
-        if "trace_id" not in line and (trace_id := TRACE_ID.get()):
-            line["trace_id"] = trace_id
-        error = line.pop("exc_info", None)
-        if isinstance(error, BaseException):
-            line["exception"] = "".join(traceback.format_exception(error)).rstrip("\n")
-        return self._render({name: _masked(name, value) for name, value in line.items()})
+        logger = self._logger_of(level)
+        self.debug, self.info, self.warning, self.error = logger.debug, logger.info, logger.warning, logger.error
 
 
 class Logs:
-    """The open log: events, and access lines, which take a shorter way. Close it last."""
+    """The open log: events through structlog, access lines through a shorter way. Close it last."""
 
     def __init__(self, writer: LineWriter, events: _Events, form: LogForm, *, level: int, clock: Clock) -> None:
         self.events: EventLogger = events
@@ -293,11 +271,30 @@ def configure_logging(level: str, form: LogForm, sink: Callable[[bytes], object]
         sink: receives whole lines as bytes, from a thread; it may block.
         clock: stamps the lines.
     """
+    import structlog  # noqa: PLC0415 - 0.1 s that only a running server pays
+
     number = _number_of(level)
     writer = LineWriter(sink)
+    outlet = _Outlet(writer)
     render = _render_json if form is LogForm.JSON else _console_renderer()
-    events = _Events(writer, render, level=number, clock=clock)
-    logs = Logs(writer, events, form, level=number, clock=clock)
+
+    def logger_of(least: int) -> EventLogger:
+        lazy = structlog.wrap_logger(
+            outlet,
+            processors=[
+                _add_trace_id,
+                structlog.processors.add_log_level,
+                _stamp(clock),
+                structlog.processors.format_exc_info,
+                _mask,
+                render,
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(least),
+        )
+        logger: EventLogger = lazy.bind()
+        return logger
+
+    logs = Logs(writer, _Events(logger_of, number), form, level=number, clock=clock)
     _route_standard_logging(logs, number)
     atexit.register(writer.close)
     logs.on_close(lambda: atexit.unregister(writer.close))
@@ -306,6 +303,14 @@ def configure_logging(level: str, form: LogForm, sink: Callable[[bytes], object]
 
 def _number_of(level: str) -> int:
     return logging.getLevelNamesMapping()[level.upper()]
+
+
+class _Outlet:
+    """structlog's wrapped logger: takes rendered lines, and knows which of them are urgent."""
+
+    def __init__(self, writer: LineWriter) -> None:
+        self.debug = self.info = writer.put_event
+        self.warning = self.error = self.critical = writer.put_urgent
 
 
 class _StandardHandler(logging.Handler):
@@ -344,6 +349,26 @@ def _route_standard_logging(logs: Logs, level: int) -> None:
     logs.on_close(restore)
 
 
+def _add_trace_id(_logger: object, _method: str, event: EventDict) -> EventDict:
+    if "trace_id" not in event and (trace_id := TRACE_ID.get()):
+        event["trace_id"] = trace_id
+    return event
+
+
+def _stamp(clock: Clock) -> Callable[[object, str, EventDict], EventDict]:
+    def stamp(_logger: object, _method: str, event: EventDict) -> EventDict:
+        event["timestamp"] = clock.now()
+        return event
+
+    return stamp
+
+
+def _mask(_logger: object, _method: str, event: EventDict) -> EventDict:
+    for name, value in event.items():
+        event[name] = _masked(name, value)
+    return event
+
+
 def _masked(name: str, value: object) -> object:
     if _SECRET_KEY.search(name):
         return _HIDDEN
@@ -354,21 +379,23 @@ def _masked(name: str, value: object) -> object:
     return value
 
 
-def _render_json(line: EventDict) -> bytes:
+def _render_json(_logger: object, _method: str, event: EventDict) -> bytes:
+    line = {name: event.pop(name) for name in ("timestamp", "level", "event")}
+    line.update(event)
     try:
         return orjson.dumps(line, default=_plain, option=_JSON_OPTIONS)
     except TypeError:  # a number beyond 64 bits, a lone surrogate, a circle
         return orjson.dumps({name: ascii(value) for name, value in line.items()}, option=_JSON_OPTIONS)
 
 
-def _console_renderer() -> Callable[[EventDict], bytes]:
-    from structlog.dev import ConsoleRenderer, plain_traceback  # noqa: PLC0415 - only who looks at a terminal waits for it
+def _console_renderer() -> Callable[[object, str, EventDict], bytes]:
+    from structlog.dev import ConsoleRenderer, plain_traceback  # noqa: PLC0415 - as in configure_logging
 
     render = ConsoleRenderer(exception_formatter=plain_traceback)
 
-    def render_bytes(line: EventDict) -> bytes:
-        line["timestamp"] = f"{line['timestamp']:%H:%M:%S}"
-        return f"{render(None, line['level'], line)}\n".encode(errors="backslashreplace")
+    def render_bytes(logger: object, method: str, event: EventDict) -> bytes:
+        event["timestamp"] = f"{event['timestamp']:%H:%M:%S}"
+        return f"{render(logger, method, event)}\n".encode(errors="backslashreplace")
 
     return render_bytes
 
