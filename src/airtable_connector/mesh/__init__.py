@@ -1,6 +1,7 @@
 """Being a member of the mesh: telling who calls, and proving who we are.
 
-Importing this loads no cryptography and no HTTP client; `TokenVerifier.warm_up` loads the former.
+Importing this loads no cryptography and no HTTP client; `TokenVerifier.warm_up` loads the former,
+`PeerClient.prepare` the latter.
 """
 
 from airtable_connector.mesh.access.token import AccessToken, is_access_key, is_token_id

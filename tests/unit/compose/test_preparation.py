@@ -51,6 +51,7 @@ async def test_peers_are_asked_and_the_rest_is_loaded_after_the_first_look(house
     assert sorted(house.done) == ["first", "peers", "second"]
     assert house.done.index("first") < house.done.index("second")
     assert threading.current_thread() not in house.threads
+    assert house.client._client is not None
 
 
 async def test_later_rounds_are_not_held_back(house: House) -> None:
