@@ -34,7 +34,7 @@ NOTE_EVERY: Final = timedelta(minutes=1)
 
 _COLUMNS = "id, name, scopes, base, droplet, created_at, expires_at, last_used_at, revoked_at"
 _REVISION = "select revision from access_revision where id = 1"
-# in PostgreSQL the row keeps other processes out until the end of the transaction; in SQLite there is one writer anyway
+# the first statement of every change: in PostgreSQL the row keeps other processes out until the end of the transaction
 _REVISE = (
     "insert into access_revision (id, revision) values (1, 1)"
     " on conflict (id) do update set revision = access_revision.revision + 1"
@@ -134,12 +134,12 @@ class AccessTokens:
         """
         async with self._changing:
             async with self._database.transaction() as tx:
-                if await tx.run(_REVOKE, id=token_id, at=iso(self._clock.now())):
-                    await tx.run(_REVISE)
+                await tx.run(_REVISE)
+                await tx.run(_REVOKE, id=token_id, at=iso(self._clock.now()))
                 row = await tx.one(_ONE, id=token_id)
+                if row is None:
+                    raise AccessTokenNotFound
             self._held = {hashed: token for hashed, token in self._held.items() if token.id != token_id}
-        if row is None:
-            raise AccessTokenNotFound
         return _token(row)
 
     def verify(self, key: str, *, at: datetime) -> AccessToken:
