@@ -27,7 +27,7 @@ from airtable_connector.records.schema import STANDARD_TABLES
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 4
+SCHEMA = 5
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
 
 PAGE = 500
@@ -190,6 +190,13 @@ _TABLES = (
     _kept("outbox_attempts", 4, "trace_id number at took_ms status reason", key="trace_id number"),
     _kept("outbox_queues", 4, "queue due_at owner until", key="queue"),
     _kept("peers", 4, "name droplet names endpoint listed_by listed_at", key="name"),
+    _kept("links", 5, "field_id target ordinal", key="field_id target ordinal"),
+    _kept(
+        "recomputations",
+        5,
+        "table_id link_id target fields after_ordinal through_ordinal again_through actor cause turn",
+        key="table_id link_id target",
+    ),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 

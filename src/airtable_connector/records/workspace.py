@@ -4,7 +4,7 @@ Writes of all callers queue up and are committed in groups; reads come from memo
 brought to the committed state before a writer is answered: whoever was answered reads their own write.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,6 +35,7 @@ from airtable_connector.records.shelving import Shelving
 from airtable_connector.records.writer import Writer
 
 if TYPE_CHECKING:
+    from airtable_connector.records.computing import Plan
     from airtable_connector.records.formula import Formula, FormulaCache
 
 FORMULAS = 256
@@ -138,6 +139,7 @@ class Workspace:
 
         Raises:
             InvalidSchema: a table of that name or id exists, or a link field names a table that does not.
+            FormulaError, CircularFields: a computed field cannot work whatever the records hold.
         """
         if table.name in self._tables or table.id in self._tables_by_id:
             raise InvalidSchema(f"the base has a table {table.name!r} already", field="name")
@@ -145,11 +147,12 @@ class Workspace:
         for field in table.fields:
             if field.options.get("linkedTableId", table.id) not in known:
                 raise InvalidSchema(f"{field.name} links to a table that is not in the base", field=field.name)
+        table, plan = self._planned(table)
         async with self._database.transaction() as tx:
             await storage.lock_head(tx)
             await storage.add_table(tx, table, len(self._tables))
-        self._know(table)
-        self._shelving.begin(table)
+        self._adopt([*self._tables.values(), table], plan)
+        self._shelving.begin(self.table(table.id))
 
     async def page(self, query: Query) -> Page:
         """Answer a question with one page.
@@ -306,6 +309,7 @@ class Workspace:
         await self._read_base(tables)
         supervisor.start("records.write", self._writer.write_once)
         supervisor.start("records.probe", self._writer.probe_once)
+        supervisor.start("records.recompute", self._writer.recompute_once)
         supervisor.start("records.follow", self._follow_once)
         supervisor.start("records.load", self._load_once)
         supervisor.start("records.forget", self._forget_once)
@@ -322,8 +326,8 @@ class Workspace:
                 for position, table in enumerate(tables):
                     await storage.add_table(tx, table, position)
         async with self._database.reading() as reader:
-            for table in await storage.read_tables(reader):
-                self._know(table)
+            known = await storage.read_tables(reader)
+            self._adopt(known, _plan_for(known))
             self._shelving.start_at(await storage.read_head(reader))
 
     async def _follow_once(self) -> timedelta:
@@ -345,9 +349,35 @@ class Workspace:
             forgotten = max(forgotten, await storage.forget_messages(tx, before=messages, count=FORGET_STEP))
         return timedelta(0) if forgotten == FORGET_STEP else timedelta(minutes=10)
 
-    def _know(self, table: Table) -> None:
-        self._tables[table.name] = table
-        self._tables_by_id[table.id] = table
+    def _planned(self, table: Table) -> "tuple[Table, Plan | None]":
+        """Return a table that is to be added as it is kept, and what the base computes with it.
+
+        Raises:
+            FormulaError, CircularFields: a computed field cannot work whatever the records hold.
+        """
+        if table.derived_fields:
+            # loads the formula language, which only bases with computed fields need
+            from airtable_connector.records.computing import with_ids  # noqa: PLC0415
+
+            table = with_ids(table)
+        plan = _plan_for([*self._tables.values(), table])
+        if plan is not None and plan.refusals:
+            raise plan.refusals[0]
+        return table, plan
+
+    def _adopt(self, tables: Iterable[Table], plan: "Plan | None") -> None:
+        for table in tables if plan is None else plan.tables:
+            self._tables[table.name] = table
+            self._tables_by_id[table.id] = table
+        self._writer.compute_by(plan)
+
+
+def _plan_for(tables: Sequence[Table]) -> "Plan | None":
+    if not any(table.derived_fields for table in tables):
+        return None
+    from airtable_connector.records.computing import plan_for  # noqa: PLC0415 - loads the formula language
+
+    return plan_for(tables)
 
 
 @asynccontextmanager

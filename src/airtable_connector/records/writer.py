@@ -3,9 +3,10 @@
 import asyncio
 import dataclasses
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from airtable_connector.database import Database, Reader, Transaction
 from airtable_connector.kernel.clock import Clock, iso
@@ -32,8 +33,11 @@ from airtable_connector.records.requests import (
     Upsert,
     WriteRequest,
 )
-from airtable_connector.records.schema import Table
+from airtable_connector.records.schema import Record, Table
 from airtable_connector.records.shelving import Shelving
+
+if TYPE_CHECKING:
+    from airtable_connector.records.computing import Plan, Settling
 
 MOST_WAITING = 20_000
 """Operations that may wait for the writer; one more request is refused."""
@@ -42,6 +46,9 @@ BATCH = 1_000
 """Operations that one transaction takes up; a single request may be larger."""
 
 PROBE_EVERY = timedelta(seconds=5)
+
+LOOK_EVERY = timedelta(seconds=30)
+"""Between two looks for recomputations that another process has left."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,19 @@ class Writer:
         self._in_flight: set[tuple[int, str]] = set()
         self._trouble: ConnectorError | None = None
         self._last_write = clock.monotonic()
+        self._plan: Plan | None = None
+        self._recomputing = asyncio.Event()
+        self._pending = 0
+
+    def compute_by(self, plan: "Plan | None") -> None:
+        """Compute cells by this plan from now on; None when no table has such a field."""
+        self._plan = plan
+        self._recomputing.set()
+
+    @property
+    def pending(self) -> int:
+        """How many recomputations waited when the step last looked."""
+        return self._pending
 
     @property
     def trouble(self) -> ConnectorError | None:
@@ -257,6 +277,7 @@ class Writer:
             else:
                 outcomes[number] = replayed
         draft = await self._load(tx, head, iso(now), [item for n in due for item in batch[n].ready])
+        settling = self._settling(tx, draft, now)
         for number in due:
             item = batch[number]
             try:
@@ -264,6 +285,9 @@ class Writer:
             except ConnectorError as refusal:
                 outcomes[number] = refusal
             else:
+                if settling is not None:
+                    written = await settling.settle(item.request.actor, written)
+                draft.keep()
                 outcomes[number] = Done(written, draft.head.seq)
             if len(item.ready) > 1:
                 await self._clock.sleep(timedelta(0))
@@ -297,16 +321,13 @@ class Writer:
             loaded |= {r.id: r for r in await storage.records_by_key(tx, table, keys)}
         for question in wanted.questions:
             loaded |= {r.id: r for r in await storage.find(tx, question)}
-        for holder, field, gone in links_to_empty(ready, loaded.values(), self._tables.values()):
-            loaded |= {r.id: r for r in await storage.records_referring(tx, holder.id, field, gone)}
-        return Draft(
-            head,
-            at,
-            loaded.values(),
-            {table.id: table for table in self._tables.values()},
-            ids=self._ids,
-            first_numbers=await self._first_numbers(tx, ready),
-        )
+        for field, gone in links_to_empty(ready, loaded.values(), self._tables.values()):
+            loaded |= {r.id: r for r in await storage.records_referring(tx, field.id, gone)}
+        return self._draft(head, at, loaded.values(), await self._first_numbers(tx, ready))
+
+    def _draft(self, head: Head, at: str, loaded: Iterable[Record], first_numbers: Mapping[TableId, int]) -> Draft:
+        tables = {table.id: table for table in self._tables.values()}
+        return Draft(head, at, loaded, tables, ids=self._ids, first_numbers=first_numbers)
 
     async def _first_numbers(self, tx: Transaction, ready: Sequence[Ready]) -> dict[TableId, int]:
         counts: dict[TableId, int] = {}
@@ -324,14 +345,7 @@ class Writer:
         batch: Sequence[_Waiting],
         outcomes: dict[int, Outcome | ConnectorError],
     ) -> None:
-        if draft.entries:
-            inserts, updates, deletes = draft.saved()
-            # a record that comes back under its old id is removed first
-            await storage.delete_records(tx, deletes)
-            await storage.update_records(tx, updates)
-            await storage.insert_records(tx, inserts)
-            await storage.append_entries(tx, draft.entries)
-            await storage.move_head(tx, draft.head)
+        await self._save_records(tx, draft)
         for event, actor in draft.events:
             await storage.log_event(
                 tx, at=draft.at, kind=event.kind, actor=actor.droplet, cause=actor.cause, payload=event.payload
@@ -349,6 +363,61 @@ class Writer:
                     at=draft.at,
                 )
                 outcomes[number] = dataclasses.replace(outcome, answer=answer)
+
+    async def _save_records(self, tx: Transaction, draft: Draft) -> None:
+        if not draft.entries:
+            return
+        inserts, updates, deletes = draft.saved()
+        # a record that comes back under its old id is removed first
+        await storage.delete_records(tx, deletes)
+        await storage.update_records(tx, updates)
+        await storage.insert_records(tx, inserts)
+        gained, lost = draft.links()
+        if lost:
+            await storage.remove_links(tx, lost)
+        if gained:
+            await storage.add_links(tx, gained)
+        await storage.append_entries(tx, draft.entries)
+        await storage.move_head(tx, draft.head)
+
+    async def recompute_once(self) -> timedelta:
+        """Do one portion of what waits to be computed anew, in a transaction of its own; rest when nothing does."""
+        self._recomputing.clear()
+        if self._plan is not None:
+            async with self._database.reading() as reader:
+                self._pending = await storage.count_recomputations(reader)
+        if not self._pending:
+            await self._until_asked()
+            return timedelta(0)
+        now = self._clock.now()
+        async with self._database.transaction() as tx:
+            draft = self._draft(await storage.lock_head(tx), iso(now), [], {})
+            wanted = await storage.next_recomputation(tx)
+            settling = self._settling(tx, draft, now)
+            if wanted is not None and settling is not None:
+                await settling.recompute(wanted)
+                draft.keep()
+            await self._save_records(tx, draft)
+        await self._show(draft)
+        return timedelta(0)
+
+    async def _until_asked(self) -> None:
+        """Wait until this process asks for a recomputation; one that another process left is found after a while."""
+        timer = asyncio.ensure_future(self._clock.sleep(LOOK_EVERY))
+        asked = asyncio.ensure_future(self._recomputing.wait())
+        try:
+            await asyncio.wait({timer, asked}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            asked.cancel()
+
+    def _settling(self, tx: Transaction, draft: Draft, now: datetime) -> "Settling | None":
+        if self._plan is None:
+            return None
+        # loads the formula language, which only bases with computed fields need
+        from airtable_connector.records.computing import Settling  # noqa: PLC0415
+
+        return Settling(tx, draft, self._plan, now=now, clock=self._clock, asked=self._recomputing.set)
 
     async def _show(self, draft: Draft) -> None:
         if not draft.entries:

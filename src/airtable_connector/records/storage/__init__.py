@@ -29,8 +29,23 @@ from airtable_connector.records.storage.entries import (
     entries_of_table,
     entries_to_verify,
 )
+from airtable_connector.records.storage.links import (
+    Link,
+    add_links,
+    few_referring,
+    records_referring_after,
+    remove_links,
+)
 from airtable_connector.records.storage.questions import (
     find,
+)
+from airtable_connector.records.storage.recomputations import (
+    Recomputation,
+    count_recomputations,
+    end_recomputation,
+    keep_recomputation,
+    next_recomputation,
+    request_recomputation,
 )
 from airtable_connector.records.storage.records import (
     count_records,
@@ -47,26 +62,34 @@ from airtable_connector.records.storage.rows import (
 )
 
 __all__ = [
+    "Link",
+    "Recomputation",
+    "add_links",
     "add_table",
     "append_entries",
+    "count_recomputations",
     "count_records",
     "delete_records",
     "drop_content",
+    "end_recomputation",
     "entries_after",
     "entries_of_record",
     "entries_of_table",
     "entries_to_verify",
     "events_before",
     "events_of_cause",
+    "few_referring",
     "find",
     "forget_answers",
     "forget_messages",
     "insert_records",
     "keep_answer",
+    "keep_recomputation",
     "kept_answer",
     "lock_head",
     "log_event",
     "move_head",
+    "next_recomputation",
     "read_head",
     "read_tables",
     "record_from",
@@ -74,6 +97,9 @@ __all__ = [
     "records_by_id",
     "records_by_key",
     "records_referring",
+    "records_referring_after",
+    "remove_links",
+    "request_recomputation",
     "take_numbers",
     "touch_head",
     "update_records",
