@@ -49,12 +49,15 @@ FORGET_STEP = 2_000
 class WorkspaceSettings:
     """How much memory shelves may take together, and how long answers are kept for repetitions.
 
-    ``keep_messages`` is for the answers to messages, and for the messages themselves in the event log.
+    ``keep_messages`` is for the answers to messages, and for the messages themselves in the event log. ``portion`` is
+    how many records beside its own a request brings up to date where their computed cells depend on it; more of them
+    follow at once, so many in a transaction.
     """
 
     memory: int = 512 * 1024 * 1024
     keep_answers: timedelta = timedelta(hours=24)
     keep_messages: timedelta = timedelta(days=30)
+    portion: int = 200
 
 
 class Workspace:
@@ -85,6 +88,7 @@ class Workspace:
             observer=observer,
             keep_answers=settings.keep_answers,
             keep_messages=settings.keep_messages,
+            portion=settings.portion,
         )
 
     @property
@@ -299,6 +303,16 @@ class Workspace:
         """
         async with self._database.transaction() as tx:
             return await storage.drop_content(tx, table.id, before=iso(before), after=after, through=through)
+
+    async def count_recomputations(self) -> int:
+        """Count what waits to be computed anew, each for some records of a table, as the store has it."""
+        async with self._database.reading() as reader:
+            return await storage.count_recomputations(reader)
+
+    @property
+    def recomputations(self) -> int:
+        """How many of them waited when the step that does them last looked."""
+        return self._writer.pending
 
     async def follow(self) -> None:
         """Show what other processes have written up to now."""

@@ -103,6 +103,7 @@ class Writer:
         observer: Observer,
         keep_answers: timedelta,
         keep_messages: timedelta,
+        portion: int,
     ) -> None:
         self._database = database
         self._shelving = shelving
@@ -112,6 +113,7 @@ class Writer:
         self._observer = observer
         self._keep_answers = keep_answers
         self._keep_messages = keep_messages
+        self._portion = portion
         self._queue: deque[_Waiting] = deque()
         self._waiting = 0
         self._arrived = asyncio.Event()
@@ -123,6 +125,7 @@ class Writer:
         self._last_write = clock.monotonic()
         self._plan: Plan | None = None
         self._recomputing = asyncio.Event()
+        self._postponed = False
         self._pending = 0
 
     def compute_by(self, plan: "Plan | None") -> None:
@@ -246,6 +249,7 @@ class Writer:
         self._recover()
         self._last_write = self._clock.monotonic()
         await self._show(draft)
+        self._wake_recomputing()
         for item, outcome in zip(batch, outcomes, strict=True):
             _answer(item, outcome)
 
@@ -399,7 +403,17 @@ class Writer:
                 draft.keep()
             await self._save_records(tx, draft)
         await self._show(draft)
+        self._wake_recomputing()
         return timedelta(0)
+
+    def _wake_recomputing(self) -> None:
+        """Let the step look for what a transaction has asked for, now that it is committed."""
+        if self._postponed:
+            self._postponed = False
+            self._recomputing.set()
+
+    def _postpone(self) -> None:
+        self._postponed = True
 
     async def _until_asked(self) -> None:
         """Wait until this process asks for a recomputation; one that another process left is found after a while."""
@@ -417,7 +431,9 @@ class Writer:
         # loads the formula language, which only bases with computed fields need
         from airtable_connector.records.computing import Settling  # noqa: PLC0415
 
-        return Settling(tx, draft, self._plan, now=now, clock=self._clock, asked=self._recomputing.set)
+        return Settling(
+            tx, draft, self._plan, portion=self._portion, now=now, clock=self._clock, postponed=self._postpone
+        )
 
     async def _show(self, draft: Draft) -> None:
         if not draft.entries:

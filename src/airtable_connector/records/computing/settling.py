@@ -24,14 +24,8 @@ from airtable_connector.records.requests import Actor, Effected, Written
 from airtable_connector.records.schema import Cell, Record
 from airtable_connector.records.storage import Recomputation
 
-MOST_TOUCHED: Final = 200
-"""Records beside its own that a request brings up to date in its transaction."""
-
-MOST_TOUCHED_TOGETHER: Final = 2_000
-"""The same for all the requests of one transaction."""
-
-PORTION: Final = 200
-"""Records of a recomputation done in one transaction."""
+REQUESTS_IN_FULL: Final = 10
+"""Requests of one transaction that may touch as many records as one may; those after them leave theirs for later."""
 
 MOST_LINKED: Final = 5_000
 """Linked records that a portion of several records may read: records with many links make smaller portions."""
@@ -41,7 +35,12 @@ CELLS_IN_A_TURN: Final = 50
 
 
 class Settling:
-    """The computing of one transaction. ``asked`` is called when it leaves something to be recomputed later."""
+    """The computing of one transaction.
+
+    Args:
+        portion: how many records beside its own a request may touch, and a recomputation does at a time.
+        postponed: called when something is left to be recomputed later.
+    """
 
     def __init__(
         self,
@@ -49,16 +48,18 @@ class Settling:
         draft: Draft,
         plan: Plan,
         *,
+        portion: int,
         now: datetime,
         clock: Clock,
-        asked: Callable[[], object],
+        postponed: Callable[[], object],
     ) -> None:
         self._tx = tx
         self._draft = draft
         self._plan = plan
+        self._portion = portion
         self._now = now
         self._clock = clock
-        self._asked = asked
+        self._postponed = postponed
         self._gained: dict[tuple[FieldId, str], set[str]] = {}
         """Which records were given a link, which the index in the store does not show yet."""
         self._touched = 0
@@ -72,7 +73,7 @@ class Settling:
                 continue
             self._note_links(record, change.after)
             round_.edited(record, change.after, creates=change.action is Action.CREATE)
-        room = min(MOST_TOUCHED, MOST_TOUCHED_TOGETHER - self._touched)
+        room = min(self._portion, self._portion * REQUESTS_IN_FULL - self._touched)
         for node, ids in self._changed_by(round_).items():
             await self._spread(round_, node, ids, room)
         await self._compute(round_, room)
@@ -90,8 +91,9 @@ class Settling:
                 [rule for name in wanted.fields if (rule := self._plan.rules.get(Node(wanted.table, name)))],
                 [record.id],
             )
-        await self._compute(round_, MOST_TOUCHED)
-        await self._go_on(wanted, portion, ended=len(portion) == len(page) < PORTION)
+        # first, for what is computed now may ask for this very recomputation once more
+        await self._go_on(wanted, portion, ended=len(portion) == len(page) < self._portion)
+        await self._compute(round_, self._portion)
 
     def _changed_by(self, round_: "_Round") -> Mapping[Node, Sequence[str]]:
         """Return what somebody changed, and say that new records are due whole."""
@@ -109,7 +111,7 @@ class Settling:
 
     async def _page(self, wanted: Recomputation) -> list[Record]:
         if wanted.link is None or wanted.target is None:
-            page = await storage.records_after(self._tx, wanted.table, wanted.after, PORTION)
+            page = await storage.records_after(self._tx, wanted.table, wanted.after, self._portion)
             page = [record for record in page if record.ordinal <= wanted.through]
         else:
             page = await storage.records_referring_after(
@@ -118,7 +120,7 @@ class Settling:
                 wanted.target,
                 after=wanted.after,
                 through=wanted.through,
-                count=PORTION,
+                count=self._portion,
             )
         self._draft.learn(page)
         return page
@@ -219,7 +221,7 @@ class Settling:
         for target in targets:
             wanted = Recomputation(via.table, via.link, RecordId(target), fields, actor.droplet, actor.cause)
             await storage.request_recomputation(self._tx, wanted, turn=self._draft.head.seq)
-        self._asked()
+        self._postponed()
 
     def _note_links(self, record: Record, after: Mapping[str, Cell | None]) -> None:
         for linked in self._plan.links.get(record.table, ()):
