@@ -55,7 +55,6 @@ from airtable_connector.records.exchange import Form, export_records
 pytestmark = pytest.mark.anyio
 
 CLOCK = SystemClock()
-RECORD_FACTS = {FieldType.CREATED_TIME, FieldType.LAST_MODIFIED_TIME}
 OTHER = {"sqlite": "postgres", "postgres": "sqlite"}
 
 
@@ -122,6 +121,7 @@ async def fill(base: Base) -> None:
             "insert into comments (id, record_id, author, text, created_at) values ('com1', :record, 5, 'x', '2026')",
             record=project,
         )
+        await tx.run("insert into recomputations values ('tbl', 'fld', 'rec', '[]', 0, 1, 0, 5, 'cause', 7)")
         for hour in ("2026-01-05T11", "2026-01-05T12"):
             await tx.run(
                 "insert into beat_rollups values ('C-1', :hour, 3, 2, 0.3, 0.1, 0.2, 0, 0.0, null, null)", hour=hour
@@ -156,9 +156,7 @@ async def state_at(base: Base, seq: int) -> dict[str, dict[str, Any]]:
 async def state(base: Base) -> dict[str, dict[str, Any]]:
     """Tell each record's cells as they are, without those that are columns of the record."""
     return {
-        record["id"]: {
-            name: cell for name, cell in record["fields"].items() if table.field(name).type not in RECORD_FACTS
-        }
+        record["id"]: {name: cell for name, cell in record["fields"].items() if not table.field(name).is_fact}
         for table in base.workspace.tables.values()
         for record in await base.walk(Query(table))
     }
