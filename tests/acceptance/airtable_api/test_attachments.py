@@ -24,7 +24,7 @@ from airtable_connector.records import AttachmentAddresses
 from airtable_connector.web.airtable_api import DERIVED_ID
 
 NOBODY = "recAAAAAAAAAAAAAA"
-TABLE = "Everything"
+TABLE = "Papers"
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
