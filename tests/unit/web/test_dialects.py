@@ -16,20 +16,14 @@ class Pirate:
 
     beginning = "/ahoy/"
 
-    def __init__(
-        self,
-        methods: Mapping[str, Endpoint] | None = None,
-        permission: str | None = None,
-        body_room: int | None = None,
-    ) -> None:
+    def __init__(self, methods: Mapping[str, Endpoint] | None = None, permission: str | None = None) -> None:
         self.resource = Resource("/ahoy/{name}", methods or {"GET": self.answer, "POST": self.answer})
         self.permission = permission
-        self.body_room = body_room
 
     def find(self, call: Call) -> Resource:
         if call.path.endswith("/nowhere"):
             raise RouteUnknown(call.path)
-        call.permission, call.body_room = self.permission, self.body_room
+        call.permission = self.permission
         return self.resource
 
     def refusal(self, error: ConnectorError, headers: tuple[Header, ...]) -> Answer:
@@ -96,14 +90,3 @@ async def test_it_words_our_bugs() -> None:
 async def test_other_paths_are_not_its_business() -> None:
     reply = await door().ask("GET", "/ahoy", token=None)
     assert (reply.status, reply.error["code"]) == (401, "UNAUTHORIZED")
-
-
-@pytest.mark.parametrize(("room", "size", "status"), [(None, 1_025, 418), (2_048, 2_048, 200), (2_048, 2_049, 418)])
-async def test_it_says_how_long_a_body_may_be(room: int | None, size: int, status: int) -> None:
-    async def measure(call: Call) -> Answer:
-        return Answer(200, b"%d" % len(await call.body()))
-
-    asked = door(Pirate({"POST": measure}, body_room=room))
-    for body in (b"x" * size, [b"x" * (size - 1), b"x"]):
-        reply = await asked.ask("POST", "/ahoy/polly", body=body)
-        assert (reply.status, reply.body) == (status, b"%d" % size if status == 200 else b"body-too-large")
