@@ -1,6 +1,7 @@
 """Backup and restore: the whole drill, on either store and across."""
 
 import asyncio
+import base64
 import gzip
 import hashlib
 import io
@@ -30,6 +31,7 @@ from airtable_connector.kernel.secret import Secret
 from airtable_connector.records import (
     SPRINTS,
     STANDARD_TABLES,
+    AttachmentFiles,
     Damage,
     Delete,
     FieldType,
@@ -418,6 +420,21 @@ async def test_a_damaged_backup_is_refused_before_the_store_is_touched(
     with pytest.raises(DamagedBackup):
         await restore(elsewhere, io.BytesIO(damage(file.getvalue())), clock=CLOCK)
     assert not elsewhere.path.exists()
+
+
+async def test_an_attachment_that_is_not_what_its_name_tells_is_refused(
+    database: Database, elsewhere: SqliteFile, tmp_path: Path
+) -> None:
+    kept = AttachmentFiles(tmp_path / "kept", most_bytes=10_000, clock=CLOCK)
+    kept.keep(b"hello")
+    file = io.BytesIO()
+    await back_up(database, file, clock=CLOCK, files=kept)
+    *lines, _trailer = unpacked(file)
+    lines[-1] = lines[-1].replace(base64.b64encode(b"hello"), base64.b64encode(b"olleh"))
+    brought = AttachmentFiles(tmp_path / "brought", most_bytes=10_000, clock=CLOCK)
+    with pytest.raises(DamagedBackup, match="its name"):
+        await restore(elsewhere, io.BytesIO(packed(lines)), clock=CLOCK, files=brought)
+    assert (brought.all(), elsewhere.path.exists()) == ([], False)
 
 
 async def test_a_store_that_holds_something_is_left_alone(database: Database, target: DatabaseLocation) -> None:
