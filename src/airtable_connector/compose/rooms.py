@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from airtable_connector.compose.base import Base, open_base
 from airtable_connector.compose.keys import Credentials, fixed_keys, follow_registry_keys, key_addresses, own_key_pair
@@ -39,7 +40,6 @@ from airtable_connector.ops import (
     HeartbeatExpiry,
     HeartbeatSettings,
     HeartbeatWatch,
-    Hooks,
     Logs,
     MachineLoad,
     Metrics,
@@ -53,6 +53,9 @@ from airtable_connector.web.app import PUBLIC, build_app
 from airtable_connector.web.domain import COLLECTIONS, DomainMessages, DomainRoutes, domain_routes
 from airtable_connector.web.http import Edge, EdgeSettings, Lifecycle
 from airtable_connector.web.udc import HealthEndpoint, LetterEndpoints, MessageEndpoint, PeerEndpoints, Required
+
+if TYPE_CHECKING:
+    from airtable_connector.ops.webhooks import Hooks
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ async def open_rooms(
         networks = parse_trusted_networks(settings.edge.trusted_networks)
         edge = build_app(
             domain=_domain(settings, base, digest, clock=clock, ids=ids),
-            airtable=_airtable(settings, base, hooks, clock=clock),
+            airtable=_airtable(settings, base, hooks(), clock=clock),
             health=HealthEndpoint(health),
             messages=messages,
             letters=LetterEndpoints(messaging.outbox, messaging.addresses, base.workspace, clock=clock, ids=ids),
@@ -306,7 +309,7 @@ def _domain(settings: Settings, base: Base, digest: DailyDigest, *, clock: Clock
     )
 
 
-def _airtable(settings: Settings, base: Base, hooks: Hooks, *, clock: Clock) -> AirtableApi:
+def _airtable(settings: Settings, base: Base, hooks: "Hooks", *, clock: Clock) -> AirtableApi:
     return AirtableApi(
         base.workspace,
         BaseName(settings.droplet.name, settings.airtable_api.base_id),
