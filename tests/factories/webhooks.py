@@ -14,7 +14,7 @@ from tests.fakes import FakeClock
 from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.kernel.ids import RandomIds, TableId
 from airtable_connector.mesh import PeerClient
-from airtable_connector.ops.webhooks import Hooks, NewHook, PayloadMaker
+from airtable_connector.ops import Hooks, NewHook, PayloadMaker
 from airtable_connector.records import Actor, Table, stable_id
 
 US = 2

@@ -13,7 +13,7 @@ from tests.property.test_records_model import Run, opened
 
 from airtable_connector.database import DatabaseLocation, PostgresServer, SqliteFile
 from airtable_connector.kernel.secret import Secret
-from airtable_connector.ops.webhooks import NewHook
+from airtable_connector.ops import NewHook
 
 STEPS = 60
 CODE, FRIENDS = THINGS.field("Code").id, THINGS.field("Friends").id

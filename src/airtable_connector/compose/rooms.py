@@ -55,7 +55,7 @@ from airtable_connector.web.http import Edge, EdgeSettings, Lifecycle
 from airtable_connector.web.udc import HealthEndpoint, LetterEndpoints, MessageEndpoint, PeerEndpoints, Required
 
 if TYPE_CHECKING:
-    from airtable_connector.ops.webhooks import Hooks
+    from airtable_connector.ops import Hooks
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from airtable_connector.settings import Settings
 from airtable_connector.web.http import Lifecycle
 
 if TYPE_CHECKING:
-    from airtable_connector.ops.webhooks import Hooks
+    from airtable_connector.ops import Hooks
 
 MAKE: Final = "webhooks.make"
 
@@ -41,7 +41,7 @@ def start_webhooks(
 
     @cache
     def begin() -> "Hooks":
-        from airtable_connector.ops.webhooks import (  # noqa: PLC0415 - a start does not wait for it
+        from airtable_connector.ops import (  # noqa: PLC0415 - a start does not wait for it
             NOTIFY,
             Hooks,
             NotificationCourier,

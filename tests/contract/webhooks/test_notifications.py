@@ -22,7 +22,7 @@ from werkzeug import Request, Response
 from airtable_connector.kernel.clock import iso, parse_iso
 from airtable_connector.kernel.secret import Secret
 from airtable_connector.kernel.supervisor import Supervisor
-from airtable_connector.ops.webhooks import NOTIFY, NewHook, NotificationCourier, NotificationFailed
+from airtable_connector.ops import NOTIFY, NewHook, NotificationCourier, NotificationFailed
 from airtable_connector.ops.webhooks.courier import content_mac, wait_after
 from airtable_connector.ops.webhooks.errors import NotificationUrlRefused
 from airtable_connector.records import SPRINTS, Create

@@ -13,7 +13,7 @@ from tests.fakes import FakeClock
 
 from airtable_connector.database import Database, DatabaseLocation, PostgresServer, open_database
 from airtable_connector.kernel.clock import SystemClock
-from airtable_connector.ops.webhooks import PayloadsDropped, WebhookFailed
+from airtable_connector.ops import PayloadsDropped, WebhookFailed
 from airtable_connector.ops.webhooks.errors import TooManyWebhooks, WebhookExpired, WebhookNotFound
 from airtable_connector.records import SPRINTS, Create, Delete, Update, Upsert, stable_id
 
@@ -390,12 +390,8 @@ async def test_changes_of_tables_and_fields_are_told_to_those_who_watch_them(
         one = await webhooks.add(asks("tableFields", watchSchemasOfFieldIds=[NAME]))
         tables = await webhooks.add(asks("tableMetadata"))
         records = await webhooks.add()
+        await webhooks.base.workspace.add_table(EVERYTHING)
     await redefine(database, SPRINTS.id, change)
-    async with database.transaction() as tx:
-        definition = orjson.dumps(EVERYTHING.definition()).decode()
-        await tx.run(
-            "insert into tables (id, position, definition) values (:id, 9, :it)", id=EVERYTHING.id, it=definition
-        )
     async with opened_base(database, clock=clock) as base, webhooks_of(base, clock) as webhooks:
         (told,) = await webhooks.told(fields, SPRINTS)
         assert told == {

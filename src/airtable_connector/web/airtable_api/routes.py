@@ -5,7 +5,7 @@ from typing import Final
 
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import ConnectorError
-from airtable_connector.ops.webhooks import Hooks
+from airtable_connector.ops import Hooks
 from airtable_connector.records import Workspace
 from airtable_connector.web.airtable_api import addresses, words
 from airtable_connector.web.airtable_api.addresses import read_address

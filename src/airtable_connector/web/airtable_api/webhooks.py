@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 
 from airtable_connector.kernel.clock import Clock, iso
-from airtable_connector.ops.webhooks import PAYLOADS_A_PAGE, Hook, Hooks
+from airtable_connector.ops import PAYLOADS_A_PAGE, Hook, Hooks
 from airtable_connector.web.airtable_api.base import Base, view_id
 from airtable_connector.web.airtable_api.bodies import read_object
 from airtable_connector.web.airtable_api.errors import InvalidParameters
