@@ -5,6 +5,7 @@ brought to the committed state before a writer is answered: whoever was answered
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from airtable_connector.database import Database
 from airtable_connector.kernel.clock import Clock, iso
 from airtable_connector.kernel.errors import ConnectorError
-from airtable_connector.kernel.ids import Ids, RecordId, TableId, looks_like_record_id
+from airtable_connector.kernel.ids import FieldId, Ids, RecordId, TableId, looks_like_record_id
 from airtable_connector.kernel.observer import Observer
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.records import storage
@@ -32,6 +33,7 @@ from airtable_connector.records.requests import (
 from airtable_connector.records.schema import Record, Table
 from airtable_connector.records.searching import Searching
 from airtable_connector.records.shelving import Shelving
+from airtable_connector.records.storage import Recomputation
 from airtable_connector.records.writer import Writer
 
 if TYPE_CHECKING:
@@ -51,13 +53,16 @@ class WorkspaceSettings:
 
     ``keep_messages`` is for the answers to messages, and for the messages themselves in the event log. ``portion`` is
     how many records beside its own a request brings up to date where their computed cells depend on it; more of them
-    follow at once, so many in a transaction.
+    follow at once, so many in a transaction. Formulas that read the clock are worked out anew every
+    ``clock_interval``, in the name of ``droplet``.
     """
 
     memory: int = 512 * 1024 * 1024
     keep_answers: timedelta = timedelta(hours=24)
     keep_messages: timedelta = timedelta(days=30)
     portion: int = 200
+    clock_interval: timedelta = timedelta(minutes=5)
+    droplet: int = 2
 
 
 class Workspace:
@@ -75,6 +80,7 @@ class Workspace:
         self._database = database
         self._clock = clock
         self._settings = settings
+        self._ids = ids
         self._tables: dict[str, Table] = {}
         self._tables_by_id: dict[TableId, Table] = {}
         self._shelving = Shelving(database, clock=clock, observer=observer, limit=settings.memory)
@@ -151,11 +157,11 @@ class Workspace:
         for field in table.fields:
             if field.options.get("linkedTableId", table.id) not in known:
                 raise InvalidSchema(f"{field.name} links to a table that is not in the base", field=field.name)
-        table, plan = self._planned(table)
+        tables, plan = _planned([*self._tables.values(), table], new={table.id})
         async with self._database.transaction() as tx:
             await storage.lock_head(tx)
-            await storage.add_table(tx, table, len(self._tables))
-        self._adopt([*self._tables.values(), table], plan)
+            await storage.add_table(tx, tables[-1], len(self._tables))
+        self._adopt(tables, plan)
         self._shelving.begin(self.table(table.id))
 
     async def page(self, query: Query) -> Page:
@@ -304,6 +310,14 @@ class Workspace:
         async with self._database.transaction() as tx:
             return await storage.drop_content(tx, table.id, before=iso(before), after=after, through=through)
 
+    async def recompute(self, table: Table, fields: Iterable[FieldId], *, actor: Actor) -> None:
+        """Have computed fields made anew in every record of a table, in portions, beginning as soon as possible."""
+        wanted = Recomputation(table.id, None, None, tuple(fields), actor.droplet, actor.cause)
+        async with self._database.transaction() as tx:
+            head = await storage.lock_head(tx)
+            await storage.request_recomputation(tx, wanted, turn=head.seq)
+        self._writer.look_for_recomputations()
+
     async def count_recomputations(self) -> int:
         """Count what waits to be computed anew, each for some records of a table, as the store has it."""
         async with self._database.reading() as reader:
@@ -324,6 +338,7 @@ class Workspace:
         supervisor.start("records.write", self._writer.write_once)
         supervisor.start("records.probe", self._writer.probe_once)
         supervisor.start("records.recompute", self._writer.recompute_once)
+        supervisor.start("records.clock", self._clock_once)
         supervisor.start("records.follow", self._follow_once)
         supervisor.start("records.load", self._load_once)
         supervisor.start("records.forget", self._forget_once)
@@ -337,12 +352,20 @@ class Workspace:
         async with self._database.transaction() as tx:
             await storage.lock_head(tx)
             if not await storage.read_tables(tx):
-                for position, table in enumerate(tables):
+                kept, _ = _planned(tables, new={table.id for table in tables})
+                for position, table in enumerate(kept):
                     await storage.add_table(tx, table, position)
         async with self._database.reading() as reader:
             known = await storage.read_tables(reader)
-            self._adopt(known, _plan_for(known))
+            self._adopt(known, _plan_of(known))
             self._shelving.start_at(await storage.read_head(reader))
+
+    async def _clock_once(self) -> timedelta:
+        """Ask for the fields whose formulas read the clock; only cells that changed are written."""
+        actor = Actor(self._settings.droplet, self._ids.trace())
+        for table, fields in self._writer.by_time.items():
+            await self.recompute(self._tables_by_id[table], fields, actor=actor)
+        return self._settings.clock_interval
 
     async def _follow_once(self) -> timedelta:
         await self._database.foreign_commit()
@@ -363,30 +386,29 @@ class Workspace:
             forgotten = max(forgotten, await storage.forget_messages(tx, before=messages, count=FORGET_STEP))
         return timedelta(0) if forgotten == FORGET_STEP else timedelta(minutes=10)
 
-    def _planned(self, table: Table) -> "tuple[Table, Plan | None]":
-        """Return a table that is to be added as it is kept, and what the base computes with it.
-
-        Raises:
-            FormulaError, CircularFields: a computed field cannot work whatever the records hold.
-        """
-        if table.derived_fields:
-            # loads the formula language, which only bases with computed fields need
-            from airtable_connector.records.computing import with_ids  # noqa: PLC0415
-
-            table = with_ids(table)
-        plan = _plan_for([*self._tables.values(), table])
-        if plan is not None and plan.refusals:
-            raise plan.refusals[0]
-        return table, plan
-
     def _adopt(self, tables: Iterable[Table], plan: "Plan | None") -> None:
-        for table in tables if plan is None else plan.tables:
+        for table in tables:
             self._tables[table.name] = table
             self._tables_by_id[table.id] = table
         self._writer.compute_by(plan)
 
 
-def _plan_for(tables: Sequence[Table]) -> "Plan | None":
+def _planned(tables: Sequence[Table], *, new: AbstractSet[TableId]) -> "tuple[Sequence[Table], Plan | None]":
+    """Return tables as they are kept, some of them new, and what they compute.
+
+    Raises:
+        FormulaError, CircularFields: a computed field cannot work whatever the records hold.
+    """
+    if not any(table.derived_fields for table in tables):
+        return tables, None
+    from airtable_connector.records.computing import planned  # noqa: PLC0415 - loads the formula language
+
+    plan = planned(tables, new)
+    return plan.tables, plan
+
+
+def _plan_of(tables: Sequence[Table]) -> "Plan | None":
+    """Return what tables compute that are kept already."""
     if not any(table.derived_fields for table in tables):
         return None
     from airtable_connector.records.computing import plan_for  # noqa: PLC0415 - loads the formula language

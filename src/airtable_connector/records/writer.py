@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from airtable_connector.database import Database, Reader, Transaction
 from airtable_connector.kernel.clock import Clock, iso
 from airtable_connector.kernel.errors import ConnectorError
-from airtable_connector.kernel.ids import Ids, TableId
+from airtable_connector.kernel.ids import FieldId, Ids, TableId
 from airtable_connector.kernel.observer import Fact, Observer
 from airtable_connector.kernel.supervisor import StepFailed
 from airtable_connector.records import storage
@@ -131,6 +131,17 @@ class Writer:
     def compute_by(self, plan: "Plan | None") -> None:
         """Compute cells by this plan from now on; None when no table has such a field."""
         self._plan = plan
+        self._recomputing.set()
+
+    @property
+    def by_time(self) -> Mapping[TableId, Sequence[FieldId]]:
+        """The fields of each table that are computed from the time."""
+        if self._plan is None:
+            return {}
+        return {table: fields for table, fields in self._plan.by_time.items() if fields}
+
+    def look_for_recomputations(self) -> None:
+        """Let the step that does them look now."""
         self._recomputing.set()
 
     @property

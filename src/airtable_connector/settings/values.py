@@ -32,6 +32,7 @@ class StoreSettings:
     database_url: Secret | None
     cache_max_bytes: int
     idempotency_keep: timedelta
+    formula_clock: timedelta
 
     @property
     def sqlite_file(self) -> Path:

@@ -5,6 +5,7 @@ What a definition says about validity and results is worked out here and never b
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, NamedTuple
@@ -25,10 +26,15 @@ from airtable_connector.records.formula import (
     fields_named,
     with_field_ids,
 )
+from airtable_connector.records.requests import Actor
 from airtable_connector.records.schema import Field, FieldType, Table
+from airtable_connector.records.storage import Recomputation
 
 VALUES: Final = "values"
 """The name under which a rollup's formula reads what was collected."""
+
+LABEL: Final = "Open URL"
+"""What stands on a button when nobody has said otherwise."""
 
 _RESULTS: Final[Mapping[Kind, Mapping[str, Any]]] = {
     Kind.TEXT: {"type": "singleLineText"},
@@ -72,6 +78,8 @@ class Plan:
     """What changes in a record of the table with every change by somebody."""
     links: Mapping[TableId, tuple[FieldId, ...]]
     """The link fields of a table that rules read over."""
+    by_time: Mapping[TableId, tuple[FieldId, ...]]
+    """The computed fields of each table whose cells change with the passing of time."""
     refusals: tuple[ConnectorError, ...]
     """Why these definitions are not taken, if they are not; a missing field is no reason."""
 
@@ -82,6 +90,41 @@ class Plan:
         for rule in self.rules.values():
             found.setdefault(rule.node.table, []).append(rule)
         return found
+
+
+def planned(tables: Iterable[Table], changed: AbstractSet[TableId]) -> Plan:
+    """Work out what tables compute; the fields that formulas of the changed ones name are found, and kept by id.
+
+    Raises:
+        FormulaError, CircularFields: a computed field cannot work whatever the records hold.
+    """
+    plan = plan_for([with_ids(table) if table.id in changed else table for table in tables])
+    if plan.refusals:
+        raise plan.refusals[0]
+    return plan
+
+
+def recomputations(
+    before: Iterable[Table], after: Plan, actor: Actor, *, rewritten: Iterable[Node] = ()
+) -> list[Recomputation]:
+    """Say what must be computed anew in all records after a change of the schema, on behalf of an actor.
+
+    That is each computed field that is new or defined otherwise, and all that read ``rewritten`` fields, whose cells
+    the change has written anew. What depends on those follows by itself.
+    """
+    known = {Node(table.id, each.id): each for table in before for each in table.fields}
+    due: dict[TableId, dict[str, None]] = {}
+    for node, rule in after.rules.items():
+        held = known.get(node)
+        if held is None or (held.type, held.options) != (rule.field.type, rule.field.options):
+            due.setdefault(node.table, {})[node.field] = None
+    for node in rewritten:
+        readers = [*after.own.get(node, ()), *(rule for via in after.via.get(node, ()) for rule in via.rules)]
+        for rule in readers:
+            due.setdefault(rule.node.table, {})[rule.node.field] = None
+    return [
+        Recomputation(table, None, None, tuple(fields), actor.droplet, actor.cause) for table, fields in due.items()
+    ]
 
 
 def with_ids(table: Table) -> Table:
@@ -138,6 +181,7 @@ class _Planner:
             },
             {table.id: tuple(_moved(table)) for table in self.tables.values()},
             {table.id: tuple(self._links_read(table)) for table in self.tables.values()},
+            {table.id: tuple(self._read_by_clock(table)) for table in self.tables.values()},
             tuple(self.refusals),
         )
 
@@ -207,6 +251,9 @@ class _Planner:
         read = {need.via for node, needs in self.needs.items() if node.table == table.id for need in needs}
         return (linked.id for linked in table.link_fields if linked.id in read)
 
+    def _read_by_clock(self, table: Table) -> Iterator[FieldId]:
+        return (rule.field.id for node, rule in self.rules.items() if node.table == table.id and rule.reads_time)
+
     # one field after the other, each after those that it reads
 
     def _derive(self, node: Node, rank: int, *, circular: bool) -> None:
@@ -267,7 +314,7 @@ class _Planner:
         return _Made(options, rules.evaluated(formula, named), rules.needed_links(named), formula.reads_time)
 
     def _button(self, node: Node, table: Table, each: Field) -> "_Made":
-        label = str(each.options.get("label") or each.name)
+        label = str(each.options.get("label") or LABEL)
         if each.options.get("url") is None:
             return _Made({}, rules.labelled(label, None, ()))
         formula = self._compiled(node, each.options["url"], table)
