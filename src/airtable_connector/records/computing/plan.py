@@ -41,7 +41,7 @@ _RESULTS: Final[Mapping[Kind, Mapping[str, Any]]] = {
     Kind.NUMBER: {"type": "number", "options": {"precision": 8}},
     Kind.BOOLEAN: {"type": "checkbox", "options": {"icon": "check", "color": "greenBright"}},
     Kind.DATE: {"type": "dateTime"},
-    Kind.ARRAY: {"type": "multipleLookupValues"},
+    Kind.ARRAY: {"type": "multipleLookupValues", "options": {"isValid": True}},
     Kind.BLANK: {"type": "singleLineText"},
     Kind.ANY: {"type": "singleLineText"},
 }
