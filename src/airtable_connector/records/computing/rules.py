@@ -27,6 +27,9 @@ STEPS_OF_A_CELL: Final = 1_000_000
 MOST_VALUES: Final = 10_000
 """Values that a lookup or a rollup collects; more of them are an error."""
 
+MOST_CHARACTERS: Final = 1_000_000
+"""Characters of the texts among them, together."""
+
 MODIFIED: Final = "modified"
 """Stands in a node for the moment of the record's last change by somebody."""
 
@@ -201,10 +204,13 @@ def _collected(record: Record, around: Around, link: FieldId, looked_at: Field) 
     """Return the values of the linked records, arrays laid flat, None for empty cells; None when they are too many."""
     source = source_of(looked_at)
     values: list[Any] = []
+    characters = 0
     for each in around.linked(record, link):
         cell = cell_of(source, each)
-        values += cell if isinstance(cell, list) else [cell]
-        if len(values) > MOST_VALUES:
+        found = cell if isinstance(cell, list) else [cell]
+        values += found
+        characters += sum(len(value) for value in found if isinstance(value, str))
+        if len(values) > MOST_VALUES or characters > MOST_CHARACTERS:
             return None
     return values
 

@@ -36,8 +36,8 @@ EDITS_LOOKED_AT: Final = 50
 HISTORICAL_TYPES: Final = COLLABORATOR_TYPES | {FieldType.LAST_MODIFIED_TIME}
 """Types whose cells follow from what somebody did, not from what the records hold."""
 
-CELLS_IN_A_TURN: Final = 50
-"""Cells computed before other tasks get a turn."""
+LONGEST_HOLD: Final = 0.002
+"""Seconds that computing holds the event loop before others get a turn."""
 
 
 class Settling:
@@ -157,7 +157,7 @@ class Settling:
     # one round
 
     async def _compute(self, round_: "_Round", room: int) -> None:
-        computed = 0
+        until = self._clock.monotonic() + LONGEST_HOLD
         while (due := round_.next()) is not None:
             rule, ids = due
             await self._load(round_, rule, ids)
@@ -165,9 +165,9 @@ class Settling:
             for record_id in ids:
                 if round_.computed(rule, record_id):
                     changed.append(record_id)
-                computed += 1
-                if computed % CELLS_IN_A_TURN == 0:
+                if self._clock.monotonic() >= until:
                     await self._clock.sleep(timedelta(0))
+                    until = self._clock.monotonic() + LONGEST_HOLD
             await self._spread(round_, rule.node, changed, room)
         round_.put_down()
 
