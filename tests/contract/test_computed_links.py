@@ -28,7 +28,7 @@ from tests.fakes import FakeClock
 from airtable_connector.database import Database, SqliteFile, open_database
 from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.kernel.ids import RandomIds, RecordId
-from airtable_connector.records import Action, Actor, Create, Delete, FieldType, Query, Update
+from airtable_connector.records import Action, Actor, Committed, Create, Delete, FieldType, Query, Update
 from airtable_connector.records.computing.errors import CircularFields
 from airtable_connector.records.exchange import Form, Import, ImportOptions, export_records
 
@@ -144,6 +144,18 @@ async def test_links_of_the_same_request_are_seen(base: Base) -> None:
         Update(TASKS, dig, {"Hours": 4}),
     )
     assert (await cells(base, PROGRAMMES, hole))["Cost"] == 200
+
+
+async def test_links_of_an_earlier_request_of_the_same_transaction_are_seen(base: Base) -> None:
+    dig = await base.create(TASKS, Name="Dig", Hours=1)
+    seq = base.workspace.head.seq
+    # they wait together, and so are committed together
+    await asyncio.gather(
+        base.do(Create(PROGRAMMES, {"Name": "Hole", "Tasks": [dig]})), base.do(Update(TASKS, dig, {"Hours": 4}))
+    )
+    assert len(base.observer.of(Committed)) == 2
+    assert (await cells(base, PROGRAMMES, "Hole"))["Cost"] == 200
+    assert base.workspace.head.seq == seq + 3
 
 
 async def test_an_error_goes_through_lookups_as_an_object_and_makes_rollups_errors(base: Base) -> None:
