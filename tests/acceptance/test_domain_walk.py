@@ -265,7 +265,7 @@ def test_a_method_that_a_path_does_not_have_is_refused_with_those_it_has(client:
 
 
 def test_an_unknown_path_is_not_found_in_the_error_form(client: httpx2.Client) -> None:
-    for path in ("/sprint", "/sprints/a/b", "/sprints/", "/v0/app/x", "//sprints"):
+    for path in ("/sprint", "/sprints/a/b", "/sprints/", "/v1/app/x", "//sprints"):
         answer = client.get(f"{client.base_url}".rstrip("/") + path)
         assert answer.status_code == 404, path
         assert answer.json()["error"]["code"] == "NOT_FOUND"
