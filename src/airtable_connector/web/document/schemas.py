@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from airtable_connector.records import DAILY_DIGEST, LONGEST_KEY, LONGEST_TEXT, STANDARD_TABLES, Action
+from airtable_connector.web.document.airtable_schemas import AIRTABLE_SCHEMAS
 from airtable_connector.web.document.message_paths import MESSAGE_SCHEMAS
 from airtable_connector.web.document.own_paths import OWN_SCHEMAS
 from airtable_connector.web.document.records import SINGULAR, answered, sent
@@ -24,7 +25,7 @@ SOMETHING_SAID: Final = "^[^\\u0000]*[^\\s\\u0000-\\u001f\\u0085][^\\u0000]*$"
 
 def schemas() -> dict[str, Schema]:
     """Return every schema of the document by its name."""
-    described = {**_COMMON, **MESSAGE_SCHEMAS, **OWN_SCHEMAS}
+    described = {**_COMMON, **MESSAGE_SCHEMAS, **OWN_SCHEMAS, **AIRTABLE_SCHEMAS}
     for table in STANDARD_TABLES:
         described.update(answered(table))
         if table.name != DAILY_DIGEST.name:

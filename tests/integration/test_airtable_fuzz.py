@@ -1,0 +1,209 @@
+"""Random requests in Airtable's dialect to a started process: whatever comes, the answer is as documented."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+import schemathesis
+from tests.acceptance.airtable_api.conftest import prepared
+from tests.factories.records import ALL_TABLES, EVERYTHING, PROJECTS
+from tests.random_requests import ask_at_random, by_example, labels, operations
+from tests.service import Place, Service, running
+
+from airtable_connector.records import CannotSort, Field, FieldType, Table, sort_by_fields
+from airtable_connector.web.airtable_api import BEGINNING, DERIVED_ID
+from airtable_connector.web.airtable_api.base import VIEW_NAME, view_id
+from airtable_connector.web.airtable_api.scopes import BY_PERMISSION
+from airtable_connector.web.airtable_api.writing import MERGEABLE
+from airtable_connector.web.document import describe
+from airtable_connector.web.document.cells import accepted, shown
+from airtable_connector.web.document.shapes import closed, ref
+
+DOCUMENT: dict[str, Any] = orjson.loads(describe())
+
+KEPT, DOOMED = 20, 200
+"""Records that random requests change, and such as they may remove."""
+
+READ_ALIKE = {
+    *(FieldType.URL, FieldType.EMAIL, FieldType.PHONE_NUMBER),
+    *(FieldType.PERCENT, FieldType.CURRENCY, FieldType.DURATION),
+}
+"""Types whose cells are read as those of another type; each field more costs the generator seconds."""
+
+ZONES, LOCALES = ["UTC", "client", "Europe/Berlin"], ["en", "en-gb", "de"]
+
+REFUSED_BY_NATURE: Mapping[str, tuple[str, ...]] = {
+    "INVALID_OFFSET_VALUE": ("",),  # offsets are opaque: only what a list has handed out is one
+    "INVALID_FILTER_BY_FORMULA": ("",),  # a language
+    "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND": ("",),  # an earlier request has removed the record
+    "INVALID_ATTACHMENT_OBJECT": ("",),  # an id is one of those that the cell holds
+    "NOT_FOUND": ("Could not find a record",),  # the same, in a batch
+    "INVALID_VALUE_FOR_COLUMN": (": the record ",),  # keys are unique
+    "INVALID_REQUEST_UNKNOWN": (
+        "must have the field to merge on",
+        "Cannot update more than one record",
+    ),
+}
+"""Types of refusals that a schema cannot help but allow, each with parts of the messages that are meant."""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running(prepared(Place(tmp_path_factory.mktemp("airtable_fuzz")), ALL_TABLES)) as started:
+        started.wait_for_log("digest_written")
+        yield started
+
+
+@dataclass(frozen=True)
+class Ids:
+    """Ids of records that were added for the random requests."""
+
+    kept: list[str]
+    doomed: list[str]
+    linked: list[str]
+
+
+def seeded(service: Service) -> Ids:
+    """Add records without any cells, so that no random key is taken by them."""
+
+    def add(table: Table, number: int) -> list[str]:
+        path = f"{BEGINNING}{DERIVED_ID}/{table.id}"
+        answers = [client.post(path, json={"records": [{"fields": {}}] * 10}) for _ in range(0, number, 10)]
+        return [record["id"] for answer in answers for record in answer.json()["records"]]
+
+    with service.client() as client:
+        return Ids(add(EVERYTHING, KEPT), add(EVERYTHING, DOOMED), add(PROJECTS, 10))
+
+
+def narrowed(ids: Ids) -> dict[str, Any]:
+    """Return the part of the document that is the dialect's, for one table and the names that it knows."""
+    document: dict[str, Any] = without_examples(DOCUMENT)
+    document["paths"] = {path: item for path, item in document["paths"].items() if path.startswith(BEGINNING)}
+    parameters, schemas = document["components"]["parameters"], document["components"]["schemas"]
+    parameters["AirtableTable"]["schema"] = {"enum": [EVERYTHING.id, EVERYTHING.name, EVERYTHING.name.upper()]}
+    parameters["AirtableRecord"]["schema"] = {"enum": ids.kept}
+    # without cellFormat=string any text is taken
+    parameters["AirtableTimeZone"]["schema"] = {"anyOf": [{"enum": ZONES}, {"type": "string"}]}
+    parameters["AirtableUserLocale"]["schema"] = {"anyOf": [{"enum": LOCALES}, {"type": "string"}]}
+    question = schemas["AirtableQuestion"]["properties"]
+    question["timeZone"] = parameters["AirtableTimeZone"]["schema"]
+    question["userLocale"] = parameters["AirtableUserLocale"]["schema"]
+    fields = EVERYTHING.fields
+    schemas["AirtableBaseId"] = {"const": DERIVED_ID}
+    schemas["AirtableViewName"] = {"enum": [VIEW_NAME, view_id(EVERYTHING)]}
+    schemas["AirtableFieldName"] = {"enum": [*EVERYTHING.by_name, *EVERYTHING.by_id]}
+    schemas["AirtableSortField"] = {"enum": [field.name for field in fields if has_order(field)]}
+    schemas["AirtableMergeField"] = {"enum": [field.name for field in fields if field.type in MERGEABLE]}
+    schemas["AirtableCells"] = cells_shown()
+    schemas["AirtableCellsSent"] = cells_sent(ids)
+    schemas["AirtableChangedRecord"]["properties"]["id"] = {"enum": ids.kept}
+    for item in document["paths"].values():
+        for parameter in item.get("delete", {}).get("parameters", ()):
+            doom(parameter, ids)
+    # a bound this large beside a pattern costs the generator seconds each time; test_fuzz tries it
+    del schemas["Text"]["maxLength"]
+    return document
+
+
+def without_examples(value: Any) -> Any:
+    """Copy a document without its examples: they name other records and fields."""
+    if isinstance(value, dict):
+        return {name: without_examples(each) for name, each in value.items() if name != "example"}
+    return [without_examples(each) for each in value] if isinstance(value, list) else value
+
+
+def doom(parameter: dict[str, Any], ids: Ids) -> None:
+    """Have a parameter of a removal name records that nothing else asks for."""
+    if parameter.get("$ref", "").endswith("/AirtableRecord"):
+        parameter.clear()
+        parameter |= {"name": "record", "in": "path", "required": True, "schema": {"enum": ids.doomed[::2]}}
+    elif parameter.get("name") == "records[]":
+        parameter["schema"]["items"] = {"enum": ids.doomed[1::2]}
+
+
+def has_order(field: Field) -> bool:
+    try:
+        sort_by_fields(EVERYTHING, [(field.name, False)])
+    except CannotSort:
+        return False
+    return True
+
+
+def cells_sent(ids: Ids) -> dict[str, Any]:
+    """Describe what a write may give the table's fields, every second one by its id."""
+    cells: dict[str, Any] = {}
+    sent = [field for field in EVERYTHING.fields if not field.computed and field.type not in READ_ALIKE]
+    for place, field in enumerate(sent):
+        schema = accepted(field)
+        if field.id == EVERYTHING.key:
+            schema = {"anyOf": [ref("Key"), ref("Empty")]}
+        elif field.type is FieldType.MULTIPLE_RECORD_LINKS:
+            schema["anyOf"][0]["items"] = {"enum": ids.linked}
+        # this many items cost the generator seconds each time
+        schema["anyOf"][0].pop("maxItems", None)
+        cells[field.id if place % 2 else field.name] = schema
+    return closed(cells, optional=tuple(cells))
+
+
+def cells_shown() -> dict[str, Any]:
+    """Describe the table's cells by name, by id, and as texts."""
+    named = [EVERYTHING.by_name, EVERYTHING.by_id]
+    forms = [{name: shown(field) for name, field in fields.items()} for fields in named]
+    forms += [{name: {"type": "string"} for name in fields} for fields in named]
+    return {"anyOf": [closed(form, optional=tuple(form)) for form in forms]}
+
+
+def rightly_refused(case: schemathesis.Case, answer: schemathesis.Response) -> bool:
+    error = answer.json()["error"]
+    if error == "NOT_FOUND":
+        return False
+    asked = {**(case.query or {}), **(case.body if isinstance(case.body, dict) else {})}
+    if asked.get("cellFormat") == "string" and not (
+        asked.get("timeZone") in ZONES and asked.get("userLocale") in LOCALES
+    ):
+        return True
+    if "sort[0][direction]" in asked and "sort[0][field]" not in asked:
+        return True
+    return any(part in error["message"] for part in REFUSED_BY_NATURE.get(error["type"], ()))
+
+
+def test_every_answer_is_one_that_the_document_describes(service: Service) -> None:
+    document = narrowed(seeded(service))
+    outcome = ask_at_random(
+        document,
+        service,
+        rightly_refused=rightly_refused,
+        # Airtable knows no 405: another method is another address
+        unchecked=("unsupported_method",),
+        stateful=False,
+    )
+    assert "\n\n".join(outcome.failures[:20]) == ""
+    assert labels(document) - outcome.succeeded == set()
+
+
+def dialect() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    return (each for each in operations(DOCUMENT) if each[1].startswith(BEGINNING))
+
+
+def test_without_a_token_nothing_answers_and_says_so_in_airtables_words(service: Service) -> None:
+    with service.client({}) as client:
+        for method, path, _ in dialect():
+            answer = client.request(**by_example(DOCUMENT, method, path))
+            assert answer.status_code == 401, (method, path)
+            assert answer.json() == {"error": {"type": "AUTHENTICATION_REQUIRED", "message": "Authentication required"}}
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer realm=")
+
+
+@pytest.mark.parametrize("permission", ["read", "write", "admin"])
+def test_a_token_opens_only_what_its_scopes_allow(permission: str, service: Service) -> None:
+    with service.client(service.headers(permission, droplet=6)) as client:
+        for method, path, operation in dialect():
+            needed = [scope for each in operation.get("security", ()) for scope in each["bearer"]]
+            if set(needed) <= set(BY_PERMISSION[permission]):
+                continue
+            answer = client.request(**by_example(DOCUMENT, method, path))
+            assert answer.status_code == 403, (method, path)
+            assert answer.json()["error"]["type"] == "INVALID_PERMISSIONS"
+            assert answer.headers["WWW-Authenticate"].endswith(f'scope="{needed[0]}"')
