@@ -100,12 +100,27 @@ async def fill(base: Base) -> None:
         await tx.run(
             "insert into peers values ('droplet-5', 5, '[]', 'https://five.example', 'registry', '2026-01-05')"
         )
+        await tx.run("insert into access_revision values (1, 4)")
+        await tx.run(
+            "insert into access_tokens (id, hash, name, scopes, base, droplet, created_at, expires_at)"
+            " values ('pat1', :hash, 'n8n', 'data.records:read', 'app1', 5, '2026', '2027')",
+            hash=bytes(range(32)),
+        )
         await tx.run("insert into outbox_queues values ('droplet-5', '2026-01-05', '', '')")
+        await tx.run(
+            "insert into webhooks values ('ach00000000000001', '2026-01-05', null, '{}', null, 'a2V5', 7, 2, 1, 1, 1,"
+            " '2026-01-12', null, null, '', '', 0, null, null)"
+        )
+        await tx.run("insert into webhook_payloads values ('ach00000000000001', 1, '2026-01-05', 2, '{}')")
         await tx.run("insert into outbox_attempts values ('a-trace', 1, '2026-01-05', 12, null, 'nobody listens')")
         await tx.run(
             "insert into outbox (trace_id, target, queue, message_type, payload, priority, retries, sender, cause,"
             " state, attempts, due_at, created_at)"
             " values ('a-trace', '5', 'droplet-5', 'event', '{}', 1, 3, 5, 'cause', 'queued', 1, '2026', '2026')"
+        )
+        await tx.run(
+            "insert into comments (id, record_id, author, text, created_at) values ('com1', :record, 5, 'x', '2026')",
+            record=project,
         )
         for hour in ("2026-01-05T11", "2026-01-05T12"):
             await tx.run(
@@ -422,10 +437,11 @@ async def test_a_store_that_holds_something_is_left_alone(database: Database, ta
 
 
 async def test_what_was_deleted_or_defined_counts_as_something(elsewhere: SqliteFile, tmp_path: Path) -> None:
+    mine = a_table("Mine", None, a_field("Name", FieldType.SINGLE_LINE_TEXT))
     async with open_database(SqliteFile(tmp_path / "source.db"), clock=CLOCK) as database:
         file, _ = await backed_up(database)
-    async with open_database(elsewhere, clock=CLOCK) as other, opened_base(other, tables=STANDARD_TABLES) as base:
-        await base.workspace.add_table(a_table("Mine", None, a_field("Name", FieldType.SINGLE_LINE_TEXT)))
+    async with open_database(elsewhere, clock=CLOCK) as other, opened_base(other, tables=[mine]):
+        pass
     with pytest.raises(StoreNotEmpty, match="not the standard ones"):
         await restore(elsewhere, file, clock=CLOCK)
     gone = SqliteFile(tmp_path / "gone.db")

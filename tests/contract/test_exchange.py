@@ -24,6 +24,7 @@ from airtable_connector.records import (
     Create,
     Delete,
     FieldType,
+    KeptFile,
     Query,
     Table,
     UnknownTable,
@@ -164,6 +165,21 @@ async def test_every_field_type_survives_csv(base: Base, other: Base) -> None:
 
 
 @pytest.mark.parametrize("form", list(Form))
+async def test_a_file_that_is_kept_is_named_by_its_content_and_not_doubled(base: Base, other: Base, form: Form) -> None:
+    await base.create(EVERYTHING, Name="x")
+    file = KeptFile("0123456789abcdef" * 4, 3, "text/plain", "a.txt")
+    await base.do(Update(EVERYTHING, "x", {"Files": [file, {"url": "https://x.example/a"}]}))
+    moved = await exported(base, EVERYTHING, form=form)
+    for expected in ((1, 0, 0, 0), (0, 0, 1, 0)):
+        table = "Everything" if form is Form.CSV else None
+        assert counts(await imported(other, moved, form=form, table=table)) == expected
+    (there,), (here,) = await records(other, EVERYTHING), await records(base, EVERYTHING)
+    assert [{**item, "id": ""} for item in there["fields"]["Files"]] == [
+        {**item, "id": ""} for item in here["fields"]["Files"]
+    ]
+
+
+@pytest.mark.parametrize("form", list(Form))
 async def test_a_text_comes_back_as_it_was_whatever_it_holds(base: Base, other: Base, form: Form) -> None:
     await base.do(*[a_sprint(number, Name=text, Notes=text) for number, text in enumerate(NASTY_TEXTS)])
     await imported(other, await exported(base, SPRINTS, form=form), form=form, table="Sprints")
@@ -231,11 +247,13 @@ async def test_tables_that_the_base_lacks_are_added_with_their_links(base: Base,
         a_field("Who", FieldType.SINGLE_LINE_TEXT),
         a_field("Team", FieldType.MULTIPLE_RECORD_LINKS, linkedTableId=teams.id),
     )
-    await base.workspace.add_table(teams)
-    await base.workspace.add_table(people)
+    await base.workspace.add_table(teams, actor=ADA)
+    await base.workspace.add_table(people, actor=ADA)
     team = await base.create(teams, Name="Blue")
     await base.create(people, Who="Ada", Team=[team])
-    await other.workspace.add_table(Table(TableId(stable_id("tbl", "elsewhere")), "Teams", teams.fields, teams.key))
+    await other.workspace.add_table(
+        Table(TableId(stable_id("tbl", "elsewhere")), "Teams", teams.fields, teams.key), actor=ADA
+    )
 
     report = await imported(other, await exported(base, teams, people))
 
@@ -249,7 +267,7 @@ async def test_links_may_point_forward_and_in_circles(base: Base, other: Base) -
     tasks = a_table("Tasks", "Name", a_field("Name", FieldType.SINGLE_LINE_TEXT))
     after = a_field("After", FieldType.MULTIPLE_RECORD_LINKS, linkedTableId=tasks.id)
     tasks = Table(tasks.id, "Tasks", (*tasks.fields, after), tasks.key)
-    await base.workspace.add_table(tasks)
+    await base.workspace.add_table(tasks, actor=ADA)
     first = await base.create(tasks, Name="first")
     second = await base.create(tasks, Name="second", After=[first])
     await base.do(Update(tasks, first, {"After": [second, first]}))

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from tests.factories.records import (
+    ADA,
     ALL_TABLES,
     EVERYTHING,
     PROJECTS,
@@ -556,11 +557,11 @@ async def test_an_unknown_table_is_told_with_the_nearest_known_one(base: Base) -
 async def test_a_table_added_later_is_kept(database: Database) -> None:
     async with opened_base(database, tables=[SPRINTS]) as base:
         with pytest.raises(InvalidSchema):
-            await base.workspace.add_table(EVERYTHING)
-        await base.workspace.add_table(PROJECTS)
-        await base.workspace.add_table(EVERYTHING)
+            await base.workspace.add_table(EVERYTHING, actor=ADA)
+        await base.workspace.add_table(PROJECTS, actor=ADA)
+        await base.workspace.add_table(EVERYTHING, actor=ADA)
         with pytest.raises(InvalidSchema):
-            await base.workspace.add_table(PROJECTS)
+            await base.workspace.add_table(PROJECTS, actor=ADA)
         await base.create(EVERYTHING, Name="a")
     async with opened_base(database, tables=[SPRINTS]) as base:
         assert list(base.workspace.tables.values()) == [SPRINTS, PROJECTS, EVERYTHING]

@@ -70,6 +70,9 @@ class CountingIds:
     def trace(self) -> str:
         return f"00000000-0000-4000-8000-{next(self._numbers):012d}"
 
+    def secret(self) -> str:
+        return f"{next(self._numbers):064x}"
+
     def fraction(self) -> float:
         return 0.5
 

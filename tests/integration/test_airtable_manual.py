@@ -7,6 +7,7 @@ import pytest
 from tests.integration.test_openapi import started
 
 from airtable_connector.records import FieldType
+from airtable_connector.records.formula import FUNCTIONS, Function
 from airtable_connector.web.airtable_api import DERIVED_ID, NOT_OFFERED, AirtableApi
 from airtable_connector.web.airtable_api.bodies import CHANGE_MEMBERS, CHANGE_ONE_MEMBERS, CREATE_MEMBERS
 from airtable_connector.web.airtable_api.options import LIST_PARAMETERS, RECORD_PARAMETERS
@@ -22,6 +23,10 @@ SPOKEN_OF_APART = {
 """Types that depend on more than the error's class."""
 
 
+def known_functions() -> list[Function]:
+    return sorted(FUNCTIONS.values(), key=lambda function: function.name)
+
+
 def rows(heading: str) -> dict[str, str]:
     """Return the first two cells of the table below a heading."""
     section = MANUAL.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
@@ -34,7 +39,8 @@ def rows(heading: str) -> dict[str, str]:
 @pytest.mark.anyio
 async def test_the_manual_names_every_route_and_whether_it_is_answered(tmp_path: Path) -> None:
     async with started(tmp_path) as edge:
-        (dialect,) = edge._dialects
+        (late,) = edge._dialects
+        dialect = late._loaded
         assert isinstance(dialect, AirtableApi)
         offered = {f"{method} {path}" for path, methods in dialect.routes.items() for method in methods}
     missing = {f"{method} {path}" for path, methods in NOT_OFFERED.items() for method in methods}
@@ -64,6 +70,14 @@ def test_the_manual_names_every_member_of_a_write() -> None:
 def test_the_manual_names_every_type_of_field() -> None:
     told = rows("Field types")
     assert {name for name, how in told.items() if how != "not offered"} == set(FieldType)
+
+
+def test_the_manual_names_every_function() -> None:
+    section = MANUAL.partition("\n## Functions\n")[2].partition("\n## ")[0]
+    told = re.findall(r"^\| `(\w+)` \| (\w+) \| ?(.*?) ?\|$", section, re.MULTILINE)
+    assert told == [
+        (each.name, "differs" if each.differs else "works", each.differs or "") for each in known_functions()
+    ]
 
 
 def test_the_manual_names_every_type_of_error() -> None:

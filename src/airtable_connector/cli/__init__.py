@@ -1,5 +1,5 @@
 """Arguments in, exit code out."""
 
-from airtable_connector.cli.app import main
+from airtable_connector.cli.entry import main
 
 __all__ = ["main"]

@@ -1,18 +1,14 @@
-"""The command ``airtable-connector``.
+"""The commands of ``airtable-connector``.
 
-Exit codes: 0 it worked, 1 it did not, 2 it was asked wrongly (arguments or settings). What a command was asked for goes
-to the standard output, everything else to the standard error.
+What a command was asked for goes to the standard output, everything else to the standard error.
 
 A command imports what it needs when it runs: ``--help`` must not wait for a web framework.
 """
 
-import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
@@ -20,13 +16,8 @@ from airtable_connector.cli.base_commands import add_base_commands
 from airtable_connector.cli.doctor_command import add_doctor_command
 from airtable_connector.cli.formula_command import add_formula_command
 from airtable_connector.cli.mesh_command import add_mesh_command
-from airtable_connector.kernel.clock import SystemClock
-from airtable_connector.kernel.errors import ConnectorError, Invalid
-
-PROGRAM = "airtable-connector"
-
-FAILED = 1
-ASKED_WRONGLY = 2
+from airtable_connector.cli.serving import PROGRAM, given, nothing_collected, serve_until_stopped, tell_not_used
+from airtable_connector.cli.token_commands import add_token_commands
 
 DEMO_DEFAULTS: Mapping[str, str] = {"DATA_DIR": ".local/demo", "PORT": "0"}
 """Where the demo departs from the defaults: data that may be thrown away, and a port that is free."""
@@ -47,29 +38,10 @@ Port = Annotated[
 DataDir = Annotated[str, typer.Option(help="Folder of database and keys, before DATA_DIR.", show_default=False)]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; without ``arguments`` those of the process are taken."""
-    try:
-        app(args=None if arguments is None else list(arguments), prog_name=PROGRAM)
-    except ConnectorError as error:
-        typer.echo(f"{PROGRAM}: {error.message}" + (f" ({error.hint})" if error.hint else ""), err=True)
-        return ASKED_WRONGLY if isinstance(error, Invalid) else FAILED
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else FAILED
-    return 0
-
-
 @app.command()
 def serve(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None:
     """Serve the base until a signal says stop."""
-    with _nothing_collected():
-        from airtable_connector import compose
-        from airtable_connector.settings import Configuration
-
-    configuration = Configuration(Path.cwd(), command_line=_given(host, port, data_dir))
-    settings = configuration.read()
-    _tell_not_used(settings.not_used)
-    raise typer.Exit(compose.serve(settings, configuration))
+    raise typer.Exit(serve_until_stopped(given(host, port, data_dir)))
 
 
 @app.command()
@@ -78,83 +50,24 @@ def demo(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None:
 
     The mesh is a Registry and an Orchestrator on this machine; whatever mesh the settings name is left alone.
     """
-    with _nothing_collected():
+    with nothing_collected():
         from airtable_connector import compose
         from airtable_connector.cli.demo_mesh import demo_mesh, free_port
         from airtable_connector.cli.sample import sample_tables
         from airtable_connector.settings import Configuration
 
-    given = _given(host, port, data_dir)
-    asked = Configuration(Path.cwd(), command_line=given, defaults=DEMO_DEFAULTS).read()
+    said = given(host, port, data_dir)
+    asked = Configuration(Path.cwd(), command_line=said, defaults=DEMO_DEFAULTS).read()
     folder = asked.store.data_dir.parent / "mesh"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with demo_mesh(folder) as joining:
         here = str(asked.server.port or free_port())
-        given |= {"PORT": here, "DROPLET_URL": f"http://127.0.0.1:{here}", **joining}
-        configuration = Configuration(Path.cwd(), command_line=given, defaults=DEMO_DEFAULTS)
+        said |= {"PORT": here, "DROPLET_URL": f"http://127.0.0.1:{here}", **joining}
+        configuration = Configuration(Path.cwd(), command_line=said, defaults=DEMO_DEFAULTS)
         settings = configuration.read()
-        _tell_not_used(settings.not_used)
+        tell_not_used(settings.not_used)
         ended = compose.demo(settings, configuration, sample_tables)
     raise typer.Exit(ended)
-
-
-class TokenReader(StrEnum):
-    """Who a token is for."""
-
-    OWN = "own"
-    ORCHESTRATOR = "orchestrator"
-
-
-@app.command()
-def token(
-    *,
-    reader: Annotated[
-        TokenReader,
-        typer.Option(
-            "--for", help="own: for callers of this service; orchestrator: signed with the key that the mesh shares."
-        ),
-    ] = TokenReader.OWN,
-    droplet: Annotated[
-        int | None,
-        typer.Option(
-            "--id", min=1, help="Number of the droplet that will call; for the Orchestrator, our own without it."
-        ),
-    ] = None,
-    permissions: Annotated[str, typer.Option(help="Comma separated: read, write, admin.")] = "read",
-    hours: Annotated[float, typer.Option(min=0.001, max=8_784, help="How long it is valid.")] = 24.0,
-    steward: Annotated[str, typer.Option(help="Who answers for that droplet.", show_default=False)] = "",
-    data_dir: DataDir = "",
-) -> None:
-    """Print a token, and nothing else.
-
-    One for own callers is believed by services with the same DATA_DIR. One for the Orchestrator is what the service
-    makes for itself: it needs ORCHESTRATOR_PRIVATE_KEY_FILE.
-    """
-    from airtable_connector.cli.own_keys import issue_shared_token, issue_token, parse_permissions
-    from airtable_connector.settings import load_settings
-
-    granted = _checked(lambda: parse_permissions(permissions), option="--permissions")
-    lifetime = _checked(lambda: timedelta(hours=hours), option="--hours")
-    settings = load_settings(Path.cwd(), command_line=_given("", None, data_dir))
-    said_by = steward or settings.droplet.steward
-    now = SystemClock().now()
-    if reader is TokenReader.ORCHESTRATOR:
-        file = settings.mesh.private_key_file
-        if file is None:
-            raise typer.BadParameter("ORCHESTRATOR_PRIVATE_KEY_FILE is not set", param_hint="--for")
-        whom = droplet or settings.droplet.id
-        typer.echo(
-            issue_shared_token(file, droplet=whom, permissions=granted, lifetime=lifetime, steward=said_by, at=now)
-        )
-        return
-    if droplet is None:
-        raise typer.BadParameter("the droplet's number is needed", param_hint="--id")
-    text, made_keys = issue_token(
-        settings.store.keys_dir, droplet=droplet, permissions=granted, lifetime=lifetime, steward=said_by, at=now
-    )
-    if made_keys:
-        typer.echo(f"made a key pair in {settings.store.keys_dir}", err=True)
-    typer.echo(text)
 
 
 @app.command()
@@ -182,7 +95,7 @@ def keys(
         for file in create_shared_pair(shared):
             typer.echo(file)
         return
-    folder = load_settings(Path.cwd(), command_line=_given("", None, data_dir)).store.keys_dir
+    folder = load_settings(Path.cwd(), command_line=given("", None, data_dir)).store.keys_dir
     pair = replace_key_pair(folder) if replace else create_key_pair(folder)
     typer.echo(f"made a key pair in {folder}", err=True)
     typer.echo(pair.key_id)
@@ -216,7 +129,7 @@ def settings(
     effective = load_settings(Path.cwd())
     for name, value, source in shown(effective):
         typer.echo(f"{name:<28} {value:<32} {source}")
-    _tell_not_used(effective.not_used)
+    tell_not_used(effective.not_used)
 
 
 @app.command()
@@ -227,42 +140,8 @@ def version() -> None:
     typer.echo(__version__)
 
 
-T = TypeVar("T")
-
-
-def _checked(parse: Callable[[], T], *, option: str) -> T:
-    try:
-        return parse()
-    except ValueError as cause:
-        raise typer.BadParameter(str(cause), param_hint=option) from cause
-
-
-def _given(host: str, port: int | None, data_dir: str) -> dict[str, str]:
-    return {"HOST": host, "PORT": "" if port is None else str(port), "DATA_DIR": data_dir}
-
-
-@contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Import a server's modules without looking for garbage meanwhile, nor ever again among what they hold.
-
-    It saves a tenth of the start, and later the pauses in which all of it would be looked through.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        # requests make many small objects and no circles: looking every 700 of them costs some percent of each request
-        gc.set_threshold(50_000, 20, 50)
-        gc.enable()
-
-
-def _tell_not_used(names: Sequence[str]) -> None:
-    if names:
-        typer.echo(f"known, but not used by this version: {', '.join(names)}", err=True)
-
-
 add_base_commands(app)
 add_mesh_command(app)
 add_doctor_command(app)
 add_formula_command(app)
+add_token_commands(app)

@@ -253,25 +253,30 @@ def backup(
 
 
 async def _back_up(settings: "Settings", path: Path) -> None:
+    from airtable_connector.compose import attachment_files
     from airtable_connector.records.backup import back_up
     from airtable_connector.records.exchange import whole_file
 
+    clock = SystemClock()
+    files = attachment_files(settings, clock=clock)
     with _progress("backing up") as progress:
         async with open_existing(settings) as database:
             with whole_file(path) as file:
-                kept = await back_up(database, file, clock=SystemClock(), progress=progress)
+                kept = await back_up(database, file, clock=clock, files=files, progress=progress)
     _say(f"{sum(kept.rows.values())} rows backed up, {kept.rows['records']} of them records")
     _say(f"the feed ends at {kept.seq}, hash {kept.hash.hex()}")
 
 
 def restore_backup(file: InFile, *, data_dir: DataDir = "") -> None:
     """Put a backup into the configured store, which must be an empty one that no service uses."""
-    from airtable_connector.compose import database_location
+    from airtable_connector.compose import attachment_files, database_location
     from airtable_connector.records import Damage
     from airtable_connector.records.backup import restore
 
+    settings, clock = settings_for(data_dir), SystemClock()
+    files = attachment_files(settings, clock=clock)
     with file.open("rb") as packed:
-        restored = asyncio.run(restore(database_location(settings_for(data_dir)), packed, clock=SystemClock()))
+        restored = asyncio.run(restore(database_location(settings), packed, clock=clock, files=files))
     _say(f"{sum(restored.rows.values())} rows restored, {restored.rows['records']} of them records")
     if isinstance(restored.verdict, Damage):
         _say("the history was damaged before this backup was taken, and was restored as it is:")
@@ -330,7 +335,7 @@ async def _add_table(settings: "Settings", text: bytes) -> None:
     import orjson
 
     from airtable_connector.compose import open_base
-    from airtable_connector.records import InvalidSchema
+    from airtable_connector.records import Actor, InvalidSchema
     from airtable_connector.records.exchange import complete_definition
 
     try:
@@ -340,8 +345,8 @@ async def _add_table(settings: "Settings", text: bytes) -> None:
     clock, ids = SystemClock(), RandomIds()
     async with open_base(settings, clock=clock, ids=ids) as base:
         table = complete_definition(definition, tables=base.workspace.tables, ids=ids)
-        await base.workspace.add_table(table)
-    _say(f"{table.name} added; a running service shows it after a restart")
+        await base.workspace.add_table(table, actor=Actor(settings.droplet.id, ids.trace()))
+    _say(f"{table.name} added; a running service shows it at once")
     typer.echo(table.id)
 
 

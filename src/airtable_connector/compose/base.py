@@ -8,7 +8,7 @@ from airtable_connector.database import Database, DatabaseLocation, PostgresServ
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.kernel.observer import BlindObserver, Observer
-from airtable_connector.records import STANDARD_TABLES, Workspace, WorkspaceSettings, open_workspace
+from airtable_connector.records import STANDARD_TABLES, AttachmentFiles, Workspace, WorkspaceSettings, open_workspace
 from airtable_connector.settings import Settings
 
 
@@ -45,6 +45,11 @@ async def open_base(
         ) as workspace,
     ):
         yield Base(database, workspace)
+
+
+def attachment_files(settings: Settings, *, clock: Clock) -> AttachmentFiles:
+    """Return the files of attachments; a folder that is missing is made when there is something for it."""
+    return AttachmentFiles(settings.store.attachments_dir, most_bytes=settings.store.attachments_max_bytes, clock=clock)
 
 
 def database_location(settings: Settings) -> DatabaseLocation:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from airtable_connector.compose.preparation import Preparation
+from airtable_connector.database import Database
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import Invalid
 from airtable_connector.kernel.ids import Ids
@@ -14,7 +16,11 @@ from airtable_connector.kernel.secret import Secret
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.mesh import (
     OWN_ISSUER,
+    AccessToken,
+    AccessTokenElsewhere,
+    AccessTokens,
     HeldToken,
+    Identity,
     KeyFileMissing,
     KeyRing,
     KeySource,
@@ -24,8 +30,10 @@ from airtable_connector.mesh import (
     Permission,
     RegistryKeys,
     Source,
+    TokenVerifier,
     TrustedKey,
     create_key_pair,
+    is_access_key,
     load_key_pair,
     mint,
 )
@@ -79,6 +87,7 @@ def follow_registry_keys(
     ring: KeyRing,
     supervisor: Supervisor,
     client: PeerClient,
+    preparation: Preparation,
     *,
     clock: Clock,
     ids: Ids,
@@ -106,7 +115,7 @@ def follow_registry_keys(
         jitter=ids.fraction,
         wake=lambda: supervisor.wake("registry-keys"),
     )
-    supervisor.start("registry-keys", keys.refresh_once)
+    supervisor.start("registry-keys", preparation.before(keys.refresh_once))
 
 
 def key_addresses(settings: Settings) -> tuple[str, ...]:
@@ -117,6 +126,44 @@ def key_addresses(settings: Settings) -> tuple[str, ...]:
     if registry is None:
         return ()
     return tuple(registry + path for path in ("/.well-known/jwks.json", "/auth/public_key", "/auth/public-key"))
+
+
+async def follow_access_tokens(
+    database: Database, supervisor: Supervisor, *, clock: Clock, ids: Ids, observer: Observer
+) -> AccessTokens:
+    """Bring the access tokens into memory, and keep them there as they are in the store."""
+    access = AccessTokens(database, clock=clock, ids=ids, observer=observer)
+    await access.follow_once()
+    supervisor.start("access-tokens.follow", access.follow_once)
+    # apart, so that a store that cannot be written to does not keep a revocation from being seen
+    supervisor.start("access-tokens.note", access.note_once)
+    return access
+
+
+class Recognition:
+    """Which tokens open what: the mesh's everything, access tokens Airtable's Web API only."""
+
+    def __init__(self, mesh: TokenVerifier, access: AccessTokens) -> None:
+        self._mesh = mesh
+        self._access = access
+
+    def of_the_mesh(self, token: str, *, at: datetime) -> Identity:
+        """Return who bears a token of the mesh.
+
+        Raises:
+            Unauthenticated: it is none, or not good.
+        """
+        if is_access_key(token):
+            raise AccessTokenElsewhere
+        return self._mesh.verify(token, at=at)
+
+    def of_either(self, token: str, *, at: datetime) -> Identity | AccessToken:
+        """Return who bears a token of either kind.
+
+        Raises:
+            Unauthenticated: it is not good.
+        """
+        return self._access.verify(token, at=at) if is_access_key(token) else self._mesh.verify(token, at=at)
 
 
 class Credentials:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from airtable_connector import __version__
+from airtable_connector.compose.preparation import Preparation
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.kernel.jsonvalues import JsonValue
@@ -55,6 +56,7 @@ class Surroundings:
     """What a membership is handed in from the other rooms."""
 
     client: PeerClient
+    preparation: Preparation
     contacts: Contacts
     supervisor: Supervisor
     lifecycle: Lifecycle
@@ -107,8 +109,9 @@ async def open_membership(
         supervisor.start("registry", _begun_later(registry.beat_once, settings.mesh.registry_interval, around))
     if orchestrator is not None:
         every = settings.mesh.orchestrator_interval
+        runner = _runner(settings, around, orchestrator, handlers)
         supervisor.start("orchestrator", _begun_later(orchestrator.beat_once, every, around))
-        supervisor.start("orchestrator.tasks", _runner(settings, around, orchestrator, handlers).work_once)
+        supervisor.start("orchestrator.tasks", around.preparation.before(runner.work_once))
     if members:
         supervisor.start("membership.leave", leave_when_draining)
     try:
@@ -204,4 +207,4 @@ def _begun_later(step: Step, interval: timedelta, around: Surroundings) -> Step:
     async def begin() -> timedelta | None:
         return waits.pop() if waits else await step()
 
-    return begin
+    return around.preparation.before(begin)

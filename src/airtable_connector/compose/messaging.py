@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from airtable_connector.compose.base import Base
+from airtable_connector.compose.preparation import Preparation
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.kernel.supervisor import Supervisor
@@ -48,6 +49,7 @@ async def start_messaging(
     *,
     supervisor: Supervisor,
     client: PeerClient,
+    preparation: Preparation,
     contacts: Contacts,
     sources: Sequence[DirectorySource],
     credential: Credential,
@@ -90,8 +92,8 @@ async def start_messaging(
         clock=clock,
     )
     if sources:
-        supervisor.start("addresses", addresses.refresh_once)
-    supervisor.start(DISPATCH, courier.dispatch_once)
+        supervisor.start("addresses", preparation.before(addresses.refresh_once))
+    supervisor.start(DISPATCH, preparation.before(courier.dispatch_once))
     supervisor.start("outbox.forget", courier.forget_once)
     return Messaging(inbox, outbox, addresses, courier)
 

@@ -7,13 +7,24 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from airtable_connector.compose.attachments import Attachments, start_attachments
 from airtable_connector.compose.base import Base, open_base
-from airtable_connector.compose.keys import Credentials, fixed_keys, follow_registry_keys, key_addresses, own_key_pair
+from airtable_connector.compose.keys import (
+    Credentials,
+    Recognition,
+    fixed_keys,
+    follow_access_tokens,
+    follow_registry_keys,
+    key_addresses,
+    own_key_pair,
+)
 from airtable_connector.compose.membership import Membership, Surroundings, configured_peers, open_membership
 from airtable_connector.compose.messaging import ORCHESTRATORS_NUMBER, REGISTRYS_NUMBER, Messaging, start_messaging
 from airtable_connector.compose.ourselves import PACKAGE, Ourselves, start_ourselves
+from airtable_connector.compose.preparation import Preparation
 from airtable_connector.compose.reloading import STEP, Appliers, Reloader
 from airtable_connector.compose.task_handlers import task_handlers
+from airtable_connector.compose.webhooks import start_webhooks
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.kernel.observer import Observer
@@ -38,6 +49,7 @@ from airtable_connector.ops import (
     HeartbeatExpiry,
     HeartbeatSettings,
     HeartbeatWatch,
+    Hooks,
     Logs,
     MachineLoad,
     Metrics,
@@ -46,10 +58,10 @@ from airtable_connector.ops import (
     find_build,
 )
 from airtable_connector.settings import Configuration, Settings
-from airtable_connector.web.airtable_api import AirtableApi, BaseName, PaceSettings
-from airtable_connector.web.app import PUBLIC, build_app
+from airtable_connector.web.airtable_api import BEGINNING
+from airtable_connector.web.app import PUBLIC, SIGNED, build_app
 from airtable_connector.web.domain import COLLECTIONS, DomainMessages, DomainRoutes, domain_routes
-from airtable_connector.web.http import Edge, EdgeSettings, Lifecycle
+from airtable_connector.web.http import Dialect, Edge, EdgeSettings, LateDialect, Lifecycle
 from airtable_connector.web.udc import HealthEndpoint, LetterEndpoints, MessageEndpoint, PeerEndpoints, Required
 
 
@@ -83,11 +95,20 @@ async def open_rooms(
             plain_http_hosts=frozenset(settings.mesh.plain_http_hosts),
         )
         stack.push_async_callback(client.close)
+        # slow receivers of notifications must not take the connections to droplets
+        notifying = PeerClient(clock=clock)
+        stack.push_async_callback(notifying.close)
         await stack.enter_async_context(supervisor)
+        preparation = Preparation(client, clock=clock)
         own_keys = await asyncio.to_thread(own_key_pair, settings)
         ring = KeyRing(await asyncio.to_thread(fixed_keys, settings, own_keys))
         verifier = TokenVerifier(ring)
-        follow_registry_keys(settings, ring, supervisor, client, clock=clock, ids=ids, observer=observer)
+        access = await follow_access_tokens(base.database, supervisor, clock=clock, ids=ids, observer=observer)
+        recognition = Recognition(verifier, access)
+        follow_registry_keys(settings, ring, supervisor, client, preparation, clock=clock, ids=ids, observer=observer)
+        attachments = start_attachments(
+            settings, base, own_keys, supervisor=supervisor, metrics=metrics, clock=clock, observer=observer
+        )
         contacts = Contacts(clock=clock, observer=observer)
         load = MachineLoad(settings.store.data_dir, clock=clock)
         health = _health(settings, base, contacts, lifecycle, clock=clock)
@@ -112,6 +133,7 @@ async def open_rooms(
                 settings,
                 Surroundings(
                     client=client,
+                    preparation=preparation,
                     contacts=contacts,
                     supervisor=supervisor,
                     lifecycle=lifecycle,
@@ -136,6 +158,7 @@ async def open_rooms(
             base,
             supervisor=supervisor,
             client=client,
+            preparation=preparation,
             contacts=contacts,
             sources=[member for member in (membership.registry, membership.orchestrator) if member is not None],
             credential=_credentials(settings, own_keys, membership, clock=clock).for_peer,
@@ -146,18 +169,31 @@ async def open_rooms(
         )
         _watch_heartbeats(settings, base, supervisor, clock=clock, ids=ids, observer=observer)
         supervisor.start("digest", digest.write_when_due)
-        messages = MessageEndpoint(messaging.inbox, per_minute=settings.messages.rate_per_minute, clock=clock)
+        hooks = start_webhooks(
+            settings,
+            base,
+            client=notifying,
+            supervisor=supervisor,
+            lifecycle=lifecycle,
+            clock=clock,
+            ids=ids,
+            observer=observer,
+        )
+        messages = MessageEndpoint(
+            messaging.inbox, attachments.addresses, per_minute=settings.messages.rate_per_minute, clock=clock
+        )
         networks = parse_trusted_networks(settings.edge.trusted_networks)
-        edge = build_app(
-            domain=_domain(settings, base, digest, clock=clock, ids=ids),
-            airtable=_airtable(settings, base, clock=clock),
+        airtable = _airtable(settings, base, attachments, hooks, recognition, clock=clock)
+        edge, behind = build_app(
+            domain=_domain(settings, base, digest, attachments, clock=clock, ids=ids),
+            airtable=airtable,
             health=HealthEndpoint(health),
             messages=messages,
             letters=LetterEndpoints(messaging.outbox, messaging.addresses, base.workspace, clock=clock, ids=ids),
             peers=_peer_endpoints(settings, membership, messaging, clock=clock),
             about=ourselves.about,
             control=ourselves.control,
-            verify=verifier.verify,
+            verify=recognition.of_the_mesh,
             identify=networks.identify,
             settings=_edge_settings(settings),
             lifecycle=lifecycle,
@@ -170,20 +206,15 @@ async def open_rooms(
         _publish(metrics, base, logs)
         _publish_peers(metrics, contacts, configured_peers(settings))
 
-        async def prepare() -> timedelta:
-            # what the first request would otherwise wait for, but after the first look at /health
-            await clock.sleep(timedelta(milliseconds=100))
-            await asyncio.to_thread(verifier.warm_up)
-            await asyncio.to_thread(metrics.prepare)
-            await asyncio.to_thread(load.prepare)
-            return timedelta(days=365)
-
         async def stop_sending() -> timedelta:
             await lifecycle.wait_for_drain()
             messaging.courier.stop()
             return timedelta(days=365)
 
-        supervisor.start("prepare", prepare)
+        supervisor.start(
+            "prepare",
+            preparation.step(verifier.warm_up, behind.prepare, airtable.prepare, metrics.prepare, load.prepare),
+        )
         supervisor.start("outbox.stop", stop_sending)
         supervisor.start(STEP, reloader.reload_when_asked)
         yield Rooms(base, edge, own_keys, membership, logs, reloader)
@@ -278,12 +309,16 @@ def _watch_heartbeats(
     supervisor.start("heartbeats.expire", expiry.expire_once)
 
 
-def _domain(settings: Settings, base: Base, digest: DailyDigest, *, clock: Clock, ids: Ids) -> DomainRoutes:
+def _domain(
+    settings: Settings, base: Base, digest: DailyDigest, attachments: Attachments, *, clock: Clock, ids: Ids
+) -> DomainRoutes:
     return domain_routes(
         base.workspace,
         rollups=Rollups(base.database),
         digest=digest,
         dashboard=Dashboard(base.workspace, base.database),
+        files=attachments.files,
+        attachments=attachments.addresses,
         clock=clock,
         ids=ids,
         production=settings.server.environment == "production",
@@ -291,13 +326,28 @@ def _domain(settings: Settings, base: Base, digest: DailyDigest, *, clock: Clock
     )
 
 
-def _airtable(settings: Settings, base: Base, *, clock: Clock) -> AirtableApi:
-    return AirtableApi(
-        base.workspace,
-        BaseName(settings.droplet.name, settings.airtable_api.base_id),
-        PaceSettings(settings.airtable_api.requests_per_second, settings.airtable_api.lockout),
-        clock=clock,
-    )
+def _airtable(
+    settings: Settings, base: Base, attachments: Attachments, hooks: Hooks, recognition: Recognition, *, clock: Clock
+) -> LateDialect:
+    def load() -> Dialect:
+        from airtable_connector.web.airtable_api import (  # noqa: PLC0415 - a start does not wait for it
+            AirtableApi,
+            BaseName,
+            PaceSettings,
+        )
+
+        return AirtableApi(
+            base.workspace,
+            BaseName(settings.droplet.name, settings.airtable_api.base_id),
+            PaceSettings(settings.airtable_api.requests_per_second, settings.airtable_api.lockout),
+            files=attachments.files,
+            attachments=attachments.addresses,
+            hooks=hooks,
+            verify=recognition.of_either,
+            clock=clock,
+        )
+
+    return LateDialect(BEGINNING, load)
 
 
 def _peer_endpoints(settings: Settings, membership: Membership, messaging: Messaging, *, clock: Clock) -> PeerEndpoints:
@@ -343,6 +393,7 @@ def _appliers(edge: Edge, health: Health, logs: Logs, messages: MessageEndpoint)
 def _edge_settings(settings: Settings) -> EdgeSettings:
     return EdgeSettings(
         public_paths=PUBLIC,
+        public_prefixes=SIGNED,
         https_only=settings.server.environment == "production",
         trusted_proxies=settings.edge.trusted_proxies,
         allowed_origins=frozenset(settings.edge.allowed_origins),

@@ -143,4 +143,64 @@ MIGRATIONS: tuple[Migration, ...] = (
             "create index events_by_cause on events (cause)",
         ),
     ),
+    Migration(
+        5,
+        "comments of records",
+        sqlite=(
+            # author is a droplet; parent is the id of the comment that is answered, which may be gone
+            "create table comments (seq integer primary key autoincrement, id text not null unique,"
+            " record_id text not null, author integer not null, text text not null, parent text,"
+            " created_at text not null, changed_at text) strict",
+            "create index comments_by_record on comments (record_id, seq)",
+        ),
+        postgres=(
+            "create table comments (seq bigint generated always as identity primary key, id text not null unique,"
+            " record_id text not null, author bigint not null, text text not null, parent text,"
+            " created_at text not null, changed_at text)",
+            "create index comments_by_record on comments (record_id, seq)",
+        ),
+    ),
+    Migration(
+        6,
+        "access tokens",
+        sqlite=(
+            # hash is the key's SHA-256; scopes are separated by spaces; revision moves with every token made or revoked
+            "create table access_tokens (id text primary key, hash blob not null unique, name text not null,"
+            " scopes text not null, base text not null, droplet integer not null, created_at text not null,"
+            " expires_at text not null, last_used_at text, revoked_at text) strict",
+            "create table access_revision (id integer primary key check (id = 1), revision integer not null) strict",
+        ),
+        postgres=(
+            "create table access_tokens (id text primary key, hash bytea not null unique, name text not null,"
+            " scopes text not null, base text not null, droplet bigint not null, created_at text not null,"
+            " expires_at text not null, last_used_at text, revoked_at text)",
+            "create table access_revision (id integer primary key check (id = 1), revision bigint not null)",
+        ),
+    ),
+    Migration(
+        7,
+        "webhooks and their payloads",
+        sqlite=(
+            # since is the feed position of its creation; told_to the number up to which its receiver was notified;
+            # due_at when it is to be notified, and owner the process that does so until when
+            "create table webhooks (id text primary key, created_at text not null, url text,"
+            " specification text not null, scope_table text, mac_key text not null, since integer not null,"
+            " next_payload integer not null, told_to integer not null, is_enabled integer not null,"
+            " notifies integer not null, expires_at text not null, outline text, due_at text, owner text not null,"
+            " until text not null, failures integer not null, last_success_at text, last_result text) strict",
+            "create table webhook_payloads (hook text not null, number integer not null, at text not null,"
+            " size integer not null, body text not null, primary key (hook, number)) strict",
+            "create index webhook_payloads_by_age on webhook_payloads (at)",
+        ),
+        postgres=(
+            "create table webhooks (id text primary key, created_at text not null, url text,"
+            " specification text not null, scope_table text, mac_key text not null, since bigint not null,"
+            " next_payload bigint not null, told_to bigint not null, is_enabled integer not null,"
+            " notifies integer not null, expires_at text not null, outline text, due_at text, owner text not null,"
+            " until text not null, failures integer not null, last_success_at text, last_result text)",
+            "create table webhook_payloads (hook text not null, number bigint not null, at text not null,"
+            " size integer not null, body text not null, primary key (hook, number))",
+            "create index webhook_payloads_by_age on webhook_payloads (at)",
+        ),
+    ),
 )

@@ -65,6 +65,10 @@ class Ids(Protocol):
         """Mint a trace id, a UUID as text (UDC messages want one)."""
         ...
 
+    def secret(self) -> str:
+        """Draw 256 bits that nobody can guess, as 64 hex digits; keep them out of messages and records."""
+        ...
+
     def fraction(self) -> float:
         """Draw a number from 0 up to 1, to scatter what would otherwise happen together."""
         ...
@@ -90,6 +94,10 @@ class RandomIds:
     def trace(self) -> str:
         """Mint a random UUID."""
         return str(uuid.uuid4())  # noqa: TID251 - the one place that draws
+
+    def secret(self) -> str:
+        """Draw 256 bits, as 64 hex digits."""
+        return secrets.token_hex(32)
 
     def fraction(self) -> float:
         """Draw a number from 0 up to 1."""

@@ -1,12 +1,19 @@
 """Being a member of the mesh: telling who calls, and proving who we are.
 
-Importing this loads no cryptography and no HTTP client; `TokenVerifier.warm_up` loads the former.
+Importing this loads no cryptography and no HTTP client; `TokenVerifier.warm_up` loads the former,
+`PeerClient.prepare` the latter.
 """
 
+from airtable_connector.mesh.access.token import AccessToken, is_access_key, is_token_id
+from airtable_connector.mesh.access.tokens import AccessTokens, AccessTokensRead
 from airtable_connector.mesh.calling import LARGEST_ANSWER, PeerClient, Reply
 from airtable_connector.mesh.contacts import Contact, Contacts, PeerBack, PeerLost
 from airtable_connector.mesh.directory import PeerEntry, read_directory
 from airtable_connector.mesh.errors import (
+    AccessTokenElsewhere,
+    AccessTokenExpired,
+    AccessTokenNotFound,
+    AccessTokenUnknown,
     AddressRefused,
     AnswerTooLarge,
     ExpiredToken,
@@ -31,6 +38,7 @@ from airtable_connector.mesh.errors import (
     SharedKeysExist,
     TargetUnknown,
     TokenNotYetValid,
+    TooManyAccessTokens,
     TraceReused,
     UntrustedSignature,
     UntrustedToken,
@@ -128,6 +136,13 @@ __all__ = [
     "OWN_ISSUER",
     "REGISTRY",
     "UNKNOWN_ADDRESS",
+    "AccessToken",
+    "AccessTokenElsewhere",
+    "AccessTokenExpired",
+    "AccessTokenNotFound",
+    "AccessTokenUnknown",
+    "AccessTokens",
+    "AccessTokensRead",
     "AddressRefused",
     "Addresses",
     "AnswerTooLarge",
@@ -205,6 +220,7 @@ __all__ = [
     "Tells",
     "TokenNotYetValid",
     "TokenVerifier",
+    "TooManyAccessTokens",
     "TraceReused",
     "TrustedKey",
     "TrustedNetwork",
@@ -217,6 +233,8 @@ __all__ = [
     "create_key_pair",
     "create_shared_pair",
     "fold_name",
+    "is_access_key",
+    "is_token_id",
     "is_uuid",
     "letter_json",
     "load_key_pair",

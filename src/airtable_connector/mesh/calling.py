@@ -116,7 +116,7 @@ class PeerClient:
         method: str,
         url: str,
         *,
-        body: JsonValue = None,
+        body: "JsonValue | bytes" = None,
         headers: Mapping[str, str] = _NO_HEADERS,
         bearer: Secret | None = None,
         within: timedelta | None = None,
@@ -124,17 +124,18 @@ class PeerClient:
     ) -> Reply:
         """Ask once and return the answer, whatever its status.
 
-        ``body`` is sent as JSON, None sends none. ``within`` bounds the time, ``most`` the bytes of the answer.
+        ``body`` is sent as JSON, bytes as the JSON that they are, None sends none. ``within`` bounds the time,
+        ``most`` the bytes of the answer.
 
         Raises:
             AddressRefused: the address must not be asked; nothing was sent.
             PeerFailed: no whole answer came; whether the peer has done what was asked is not known.
         """
         self.check_address(url)
-        import httpx2  # noqa: PLC0415 - heavy
-
         client = await self._open()
-        content = None if body is None else orjson.dumps(body)
+        import httpx2  # noqa: PLC0415 - heavy; loaded by now
+
+        content = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         span = (within or self._timeout).total_seconds()
         started = self._clock.monotonic()
         try:
@@ -150,6 +151,10 @@ class PeerClient:
         took = timedelta(seconds=self._clock.monotonic() - started)
         return Reply(reply.status_code, answer, took, _pause(reply.headers.get("retry-after")))
 
+    async def prepare(self) -> None:
+        """Load the HTTP client, so that the first call need not wait for it."""
+        await self._open()
+
     async def close(self) -> None:
         """Close the connections; a later call opens new ones."""
         if self._client is not None:
@@ -157,20 +162,23 @@ class PeerClient:
             self._client = None
 
     async def _open(self) -> "httpx2.AsyncClient":
-        import httpx2  # noqa: PLC0415 - heavy
-
         async with self._opening:
             if self._client is None:
-                # in a thread: it reads the certificates of the authorities
-                self._client = await asyncio.to_thread(
-                    httpx2.AsyncClient,
-                    timeout=None,  # each call as a whole has one, which bounds slow drips, too
-                    follow_redirects=False,  # another address would be given our token
-                    trust_env=False,
-                    headers={"Accept-Encoding": "identity", "User-Agent": "airtable-connector"},
-                    limits=httpx2.Limits(max_connections=200, max_keepalive_connections=50),
-                )
+                # in a thread: it loads the library, and reads the certificates of the authorities
+                self._client = await asyncio.to_thread(_new_client)
             return self._client
+
+
+def _new_client() -> "httpx2.AsyncClient":
+    import httpx2  # noqa: PLC0415 - heavy
+
+    return httpx2.AsyncClient(
+        timeout=None,  # each call as a whole has one, which bounds slow drips, too
+        follow_redirects=False,  # another address would be given our token
+        trust_env=False,
+        headers={"Accept-Encoding": "identity", "User-Agent": "airtable-connector"},
+        limits=httpx2.Limits(max_connections=200, max_keepalive_connections=50),
+    )
 
 
 def _headers(given: Mapping[str, str], bearer: Secret | None, content: bytes | None) -> dict[str, str]:

@@ -171,6 +171,7 @@ class AddressRefused(Invalid):
             f"the mesh is not asked at this address: {why}",
             hint="give an https address without user and password; http is for this machine and PLAIN_HTTP_HOSTS",
         )
+        self.why = why
 
 
 class PeerFailed(Unavailable):
@@ -377,4 +378,61 @@ class UnsendableToken(Invalid):
     def __init__(self, why: str) -> None:
         super().__init__(
             f"the token cannot be sent: {why}", hint="give it alone, as 'airtable-connector token' prints it"
+        )
+
+
+class AccessTokenUnknown(Unauthenticated):
+    """What looks like an access token is none of ours, or was revoked."""
+
+    code = "access-token-unknown"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the access token is not known here, or was revoked",
+            field=_HEADER,
+            hint="make one with 'airtable-connector token create'",
+        )
+
+
+class AccessTokenExpired(Unauthenticated):
+    """An access token was good and is no longer."""
+
+    code = "access-token-expired"
+
+    def __init__(self, expired_at: datetime) -> None:
+        super().__init__(
+            f"the access token expired at {iso(expired_at)}",
+            field=_HEADER,
+            hint="make another with 'airtable-connector token create'",
+        )
+        self.expired_at = expired_at
+
+
+class AccessTokenElsewhere(Unauthenticated):
+    """An access token is shown outside of Airtable's Web API."""
+
+    code = "access-token-elsewhere"
+
+    def __init__(self) -> None:
+        super().__init__("access tokens are for the paths below /v0/ only", field=_HEADER, hint=_WANTED)
+
+
+class AccessTokenNotFound(NotFound):
+    """No access token has this id."""
+
+    code = "access-token-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("there is no access token of this id", hint="'airtable-connector token list' shows them")
+
+
+class TooManyAccessTokens(Conflict):
+    """As many access tokens are valid as are kept at most."""
+
+    code = "too-many-access-tokens"
+
+    def __init__(self, *, most: int) -> None:
+        super().__init__(
+            f"there are {most} access tokens, and none of them has ended",
+            hint="revoke one that nobody uses; 'airtable-connector token list' shows when each was used last",
         )

@@ -18,9 +18,15 @@ from airtable_connector.ops.process import OwnUsage, ProcessWatch, Usage
 from airtable_connector.ops.reporting import Reporter
 from airtable_connector.ops.state import State
 from airtable_connector.ops.stopping import AlreadyStopping, EmergencyStop, NoShutdownScheduled, Scheduled, Shutdown
+from airtable_connector.ops.webhooks.courier import NOTIFY, NotificationCourier, NotificationFailed
+from airtable_connector.ops.webhooks.hook import Hook
+from airtable_connector.ops.webhooks.hooks import PAYLOADS_A_PAGE, Hooks, NewHook, PayloadPage
+from airtable_connector.ops.webhooks.maker import PayloadMaker, PayloadsDropped, WebhookFailed
 
 __all__ = [
     "BUILD_FILE",
+    "NOTIFY",
+    "PAYLOADS_A_PAGE",
     "TRACE_ID",
     "AlreadyStopping",
     "BeatsExpired",
@@ -39,14 +45,22 @@ __all__ = [
     "HeartbeatExpiry",
     "HeartbeatSettings",
     "HeartbeatWatch",
+    "Hook",
+    "Hooks",
     "HourPosition",
     "LogForm",
     "LogObserver",
     "Logs",
     "MachineLoad",
     "Metrics",
+    "NewHook",
     "NoShutdownScheduled",
+    "NotificationCourier",
+    "NotificationFailed",
     "OwnUsage",
+    "PayloadMaker",
+    "PayloadPage",
+    "PayloadsDropped",
     "ProcessWatch",
     "Reporter",
     "RollupPage",
@@ -55,6 +69,7 @@ __all__ = [
     "Shutdown",
     "State",
     "Usage",
+    "WebhookFailed",
     "configure_logging",
     "find_build",
     "form_for",

@@ -1,7 +1,8 @@
 """A whole base in one file, and back: records, history, answers kept, event log, heartbeats' watch and rollups.
 
 The file is gzip'd JSON Lines, the same for SQLite and PostgreSQL: a header, a line ``[table, value, …]`` for each row,
-and a trailer with the number of rows and a SHA-256 over all the lines before it. Bytes are written in base64.
+and a trailer with the number of rows and a SHA-256 over all the lines before it. Bytes are written in base64. The
+bytes of attachments are rows as well, of a table ``attachments`` that is in no database: its hash and its content.
 """
 
 # ruff: noqa: S608 - every statement is put together from literal texts of this module; values go in as parameters
@@ -20,15 +21,20 @@ from airtable_connector.database import Database, DatabaseLocation, Reader, Row,
 from airtable_connector.kernel.clock import Clock, iso
 from airtable_connector.kernel.errors import Conflict, Invalid
 from airtable_connector.records import storage
+from airtable_connector.records.attachments import AttachmentFiles
 from airtable_connector.records.audit import verify_feed
+from airtable_connector.records.errors import AttachmentMissing
 from airtable_connector.records.feed import Damage, Head, Verified
 from airtable_connector.records.schema import STANDARD_TABLES
 
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 4
+SCHEMA = 7
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
+
+FILES = "attachments"
+"""What the rows are called that are files."""
 
 PAGE = 500
 """Rows read or written at a time."""
@@ -189,7 +195,24 @@ _TABLES = (
     ),
     _kept("outbox_attempts", 4, "trace_id number at took_ms status reason", key="trace_id number"),
     _kept("outbox_queues", 4, "queue due_at owner until", key="queue"),
+    _kept("comments", 5, "seq id record_id author text parent created_at changed_at", key="seq"),
     _kept("peers", 4, "name droplet names endpoint listed_by listed_at", key="name"),
+    _kept(
+        "access_tokens",
+        6,
+        "id hash name scopes base droplet created_at expires_at last_used_at revoked_at",
+        key="id",
+        blobs=["hash"],
+    ),
+    _kept("access_revision", 6, "id revision", key="id"),
+    _kept(
+        "webhooks",
+        7,
+        "id created_at url specification scope_table mac_key since next_payload told_to is_enabled notifies expires_at"
+        " outline due_at owner until failures last_success_at last_result",
+        key="id",
+    ),
+    _kept("webhook_payloads", 7, "hook number at size body", key="hook number"),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 
@@ -202,6 +225,8 @@ _COUNT_ON = {
     " where exists (select 1 from events)",
     4: "select setval(pg_get_serial_sequence('outbox', 'seq'), (select max(seq) from outbox))"
     " where exists (select 1 from outbox)",
+    5: "select setval(pg_get_serial_sequence('comments', 'seq'), (select max(seq) from comments))"
+    " where exists (select 1 from comments)",
 }
 """What makes the server's own numbers go on behind the restored ones, by the schema version that brought the table."""
 
@@ -219,9 +244,10 @@ async def back_up(
     file: BinaryIO,
     *,
     clock: Clock,
+    files: AttachmentFiles | None = None,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> BackedUp:
-    """Write everything that one snapshot shows; others may write meanwhile. Memory stays bounded.
+    """Write everything that one snapshot shows, and all ``files``; others may write meanwhile. Memory stays bounded.
 
     The file is complete only when this returns: write it under another name first (`exchange.whole_file`).
     ``progress`` is told the rows written and the rows there are.
@@ -234,6 +260,10 @@ async def back_up(
         head = await storage.read_head(reader)
         tables = [table for table in _TABLES if table.since <= version]
         counts = {table.name: await _count(reader, table) for table in tables}
+        # after the snapshot began: all that its records show is there, for files come before the cells that name them
+        digests = [] if files is None else files.all()
+        if files is not None:
+            counts[FILES] = len(digests)
         written, all_rows = 0, sum(counts.values())
         with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as packed:
             lines = _Lines(packed)
@@ -243,6 +273,10 @@ async def back_up(
                     lines.write(b"".join(table.encode(row) for row in rows))
                     written += len(rows)
                     progress(written, all_rows)
+            for line in () if files is None else (_file_line(files, digest) for digest in digests):
+                lines.write(line)
+                written += 1
+                progress(written, all_rows)
             packed.write(orjson.dumps({"rows": counts, "sha256": lines.digest()}) + b"\n")
     return BackedUp(counts, head.seq, head.hash)
 
@@ -256,6 +290,14 @@ def _header(version: int, at: str, head: Head, counts: Mapping[str, int]) -> dic
         "head": {"seq": head.seq, "hash": head.hash.hex()},
         "rows": counts,
     }
+
+
+def _file_line(files: AttachmentFiles, digest: str) -> bytes:
+    try:
+        content = base64.b64encode(files.read(digest)).decode()
+    except AttachmentMissing:
+        content = None  # no record has shown it for days, and it was removed a moment ago
+    return orjson.dumps([FILES, digest, content]) + b"\n"
 
 
 async def _count(reader: Reader, table: _Kept) -> int:
@@ -292,19 +334,26 @@ class _Lines:
 # --- back in ----------------------------------------------------------------------------------------------------
 
 
-async def restore(location: DatabaseLocation, file: BinaryIO, *, clock: Clock) -> Restored:
+async def restore(
+    location: DatabaseLocation, file: BinaryIO, *, clock: Clock, files: AttachmentFiles | None = None
+) -> Restored:
     """Put a backup into an empty store, as a whole or not at all, and bring it to the present schema.
 
-    The file, which must allow seeking, is checked to its end before the store is touched. No service may run on the
+    Attachments are put into ``files`` first: without their records they are looked after like any other. The file,
+    which must allow seeking, is checked to its end before the store is touched. No service may run on the
     store. An empty store is one that nobody has written to; definitions of the standard tables do not count.
 
     Raises:
         DamagedBackup: the file is no whole, unaltered backup.
         NewerBackup: a later version of the program made it.
         StoreNotEmpty: the store holds something, or was opened by a later version than the backup's.
+        AttachmentsFull, AttachmentsUnavailable: the files find no room; the store was not touched.
         StoreUnavailable, CommitUnknown: nothing was changed, or all of it; run it again to learn which.
     """
     header = _check(file)
+    if files is not None:
+        for content in _Reading(file).files():
+            files.keep(content)
     async with (
         open_database(location, clock=clock, migrate_to=header.schema) as database,
         database.transaction() as tx,
@@ -339,20 +388,35 @@ class _Reading:
         self.header = self._read_header()
 
     def rows(self) -> Iterator[tuple[_Kept, list[Any]]]:
-        """Yield each row, and raise `DamagedBackup` in the end when they are not all the rows written."""
+        """Yield each row of the database, and raise `DamagedBackup` in the end when that is not all there was."""
+        for table, values in self._lines():
+            if table is not None:
+                yield table, values
+
+    def files(self) -> Iterator[bytes]:
+        """Yield the bytes of each attachment, and raise as `rows` does."""
+        for table, values in self._lines():
+            if table is None and values[1] is not None:
+                yield _content_of(*values)
+
+    def _lines(self) -> Iterator[tuple[_Kept | None, list[Any]]]:
         tables = {table.name: table for table in _TABLES if table.since <= self.header.schema}
         counts = dict.fromkeys(tables, 0)
+        if FILES in self.header.rows:
+            counts[FILES] = 0
         while True:
             line = self._line()
             content = _json(line)
             if isinstance(content, dict):
                 self._check_trailer(content, counts)
                 return
-            table = tables.get(content[0]) if isinstance(content, list) and content else None
-            if table is None or len(content) != len(table.columns) + 1:
+            name = str(content[0]) if isinstance(content, list) and content else ""
+            table = tables.get(name)
+            columns = 2 if table is None else len(table.columns)
+            if name not in counts or len(content) != columns + 1:
                 raise DamagedBackup("a line of the file is not a row of a backup")
             self._hash.update(line)
-            counts[table.name] += 1
+            counts[name] += 1
             yield table, content[1:]
 
     def _read_header(self) -> _Header:
@@ -390,6 +454,13 @@ class _Reading:
             return self._packed.readline(limit)
         except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
             raise DamagedBackup("the file is cut off, altered, or no backup") from cause
+
+
+def _content_of(digest: str, encoded: str) -> bytes:
+    content = base64.b64decode(encoded)
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise DamagedBackup("an attachment's bytes are not those that its name tells")
+    return content
 
 
 def _json(line: bytes) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from airtable_connector.kernel.errors import Conflict, Invalid, NotFound, Unavailable
+from airtable_connector.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from airtable_connector.kernel.suggest import did_you_mean
 
 
@@ -28,6 +28,104 @@ class RecordNotFound(NotFound):
             hint="give a record id ('rec' and 14 letters or digits) or the value of the table's key field",
         )
         self.table, self.target = table, target
+
+
+class CommentNotFound(NotFound):
+    """The record has no comment of that id."""
+
+    code = "comment-not-found"
+
+    def __init__(self, comment: str) -> None:
+        super().__init__(f"Row comment with id {comment[:80]} does not exist")
+
+
+class ParentCommentNotFound(NotFound):
+    """The comment that is to be answered is none of the record's."""
+
+    code = "parent-comment-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("Comment not found", field="parentCommentId")
+
+
+class CommentOfAnother(Forbidden):
+    """A comment is to be changed or removed by somebody who did not write it."""
+
+    code = "comment-of-another"
+
+    def __init__(self) -> None:
+        super().__init__("only who wrote a comment may change or remove it")
+
+
+class CommentRefused(Invalid):
+    """A text cannot be a comment's."""
+
+    code = "comment-refused"
+
+    def __init__(self, got: str) -> None:
+        super().__init__(
+            f"a comment cannot be {got}", field="text", hint="allowed: 1 to 10,000 characters, not all blank"
+        )
+
+
+class TooManyComments(Conflict):
+    """A record has as many comments as it may have."""
+
+    code = "too-many-comments"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"the record has {most} comments, the most there may be", hint="remove some first")
+
+
+class AttachmentAddressRefused(Forbidden):
+    """An address of an attachment is not one that this service made."""
+
+    code = "attachment-address-refused"
+
+    def __init__(self) -> None:
+        super().__init__("this is no address that was made here", hint="take the url that the record shows, unchanged")
+
+
+class AttachmentAddressExpired(Forbidden):
+    """An address of an attachment has worked for as long as such addresses do."""
+
+    code = "attachment-address-expired"
+
+    def __init__(self) -> None:
+        super().__init__("the address of the attachment has expired", hint="read the record again: it shows a new one")
+
+
+class AttachmentMissing(NotFound):
+    """The bytes of an attachment are not kept here, or not any more."""
+
+    code = "attachment-missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the attachment's bytes are not here",
+            hint="no record has shown it for days, or the base was moved without its attachments",
+        )
+
+
+class AttachmentsFull(Conflict):
+    """The attachments together take as much space as they may."""
+
+    code = "attachments-full"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"the attachments take the {most:,} bytes that they may take together",
+            hint="remove some, or raise ATTACHMENTS_MAX_BYTES; removed ones give their space back after 7 days",
+        )
+
+
+class AttachmentsUnavailable(Unavailable):
+    """The disk does not take or give the bytes of attachments."""
+
+    code = "attachments-unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("the folder of attachments cannot be used", retry_after=timedelta(seconds=5))
 
 
 class UnknownField(Invalid):
@@ -231,6 +329,28 @@ class InvalidSchema(Invalid):
     """A table definition contradicts itself or asks for what is not offered."""
 
     code = "invalid-schema"
+
+
+class TableNameTaken(InvalidSchema):
+    """The base has another table of that name."""
+
+    code = "table-name-taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the base has a table {name[:80]!r} already", field="name", hint="names differ in more than capitals"
+        )
+
+
+class FieldNameTaken(InvalidSchema):
+    """A table would have two fields of one name."""
+
+    code = "field-name-taken"
+
+    def __init__(self, table: str, name: str) -> None:
+        super().__init__(
+            f"{table[:80]} has a field {name[:80]!r} already", field="name", hint="names differ in more than capitals"
+        )
 
 
 class PositionNotReached(Unavailable):

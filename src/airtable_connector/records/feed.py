@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import orjson
 
@@ -18,12 +19,17 @@ GENESIS = bytes(32)
 """The hash before the first entry."""
 
 
+SCHEMA_RECORD: Final = RecordId("schema")
+"""What stands for the record in an entry about a table itself."""
+
+
 class Action(StrEnum):
-    """What a change did to its record."""
+    """What a change did to its record, or that it changed the table itself."""
 
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    SCHEMA = "schema"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,10 @@ class Change:
 
     ``before`` and ``after`` hold cells by field id: of an update only the cells that differ, of a creation ``after``
     holds all, of a deletion ``before``. ``actor`` is the droplet that asked, ``cause`` the trace id of its request.
+
+    An entry about a table itself (`Action.SCHEMA`) has `SCHEMA_RECORD` for its record, and in ``before`` and ``after``
+    the members of the table's definition that differ, fields under their ids; of a new table the whole of it. A choice
+    that it renames is renamed in every cell, with no entries of their own.
     """
 
     seq: int

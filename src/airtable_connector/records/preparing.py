@@ -1,5 +1,6 @@
 """What a write can be told before the store is asked, and what the decision about it must know."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -47,6 +48,31 @@ def prepare_all(operations: Sequence[Operation], ids: Ids) -> list[Ready]:
             refusal.facts = {**refusal.facts, **place_of(len(ready), operations)}
             raise
     return ready
+
+
+def renewed(ready: Sequence[Ready], tables: Mapping[TableId, Table], ids: Ids) -> Sequence[Ready]:
+    """Prepare anew what was prepared over a table that has changed since.
+
+    Raises:
+        UnknownField, InvalidCell, UnknownChoice: what was right before is wrong now.
+    """
+    operations = [_over_present_table(item, tables) for item in ready]
+    if all(now is None for now in operations):
+        return ready
+    return prepare_all([now or _asked(item) for now, item in zip(operations, ready, strict=True)], ids)
+
+
+def _over_present_table(item: Ready, tables: Mapping[TableId, Table]) -> Operation | None:
+    """Return the operation over the table as it is now; None when it already is."""
+    if isinstance(item, LogEvent):
+        return None
+    held = item.operation.table
+    present = tables.get(held.id, held)
+    return None if present is held or present == held else dataclasses.replace(item.operation, table=present)
+
+
+def _asked(item: Ready) -> Operation:
+    return item if isinstance(item, LogEvent) else item.operation
 
 
 def place_of(index: int, among: Sequence[object]) -> dict[str, object]:

@@ -5,19 +5,19 @@ long texts for it; so is a formula over links, which needs one state of several 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from airtable_connector.database import Database, Reader
 from airtable_connector.kernel.clock import Clock
-from airtable_connector.kernel.ids import TableId
 from airtable_connector.records import storage
 from airtable_connector.records.browsing import ShelfSearch
+from airtable_connector.records.catalogue import Catalogue
 from airtable_connector.records.findings import Findings
 from airtable_connector.records.formula import Context, Work, cell_of, to_text
 from airtable_connector.records.query import Equals, Page, Position, Query, sort_keys
-from airtable_connector.records.schema import Field, FieldType, Record, Table
+from airtable_connector.records.schema import Field, FieldType, Record
 from airtable_connector.records.shelving import Shelving
 from airtable_connector.records.sieve import Sieve, Turns
 
@@ -34,12 +34,10 @@ PORTION: Final = 200
 class Searching:
     """Answers questions with conditions or an order."""
 
-    def __init__(
-        self, database: Database, shelving: Shelving, tables: Mapping[TableId, Table], *, clock: Clock
-    ) -> None:
+    def __init__(self, database: Database, shelving: Shelving, catalogue: Catalogue, *, clock: Clock) -> None:
         self._database = database
         self._shelving = shelving
-        self._tables = tables
+        self._catalogue = catalogue
         self._clock = clock
         self._queue = asyncio.Lock()
 
@@ -104,7 +102,7 @@ class Searching:
         return {record.id: self._name(record) for record in await storage.records_by_id(reader, linked)}
 
     def _name(self, record: Record) -> str:
-        return to_text(record.cells.get(self._tables[record.table].primary_field.id))
+        return to_text(record.cells.get(self._catalogue.by_id[record.table].primary_field.id))
 
 
 async def _page_of_store(reader: Reader, query: Query) -> Page:

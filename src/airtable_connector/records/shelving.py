@@ -6,17 +6,20 @@ soon as the database tells. A table that would outgrow the memory limit is left 
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 
 from airtable_connector.database import Database
 from airtable_connector.kernel.clock import Clock
+from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.kernel.ids import TableId
 from airtable_connector.kernel.observer import Fact, Observer
 from airtable_connector.records import storage
+from airtable_connector.records.altering import keeps_its_json
 from airtable_connector.records.cache import Effect, Put, Remove, Shelf
+from airtable_connector.records.catalogue import Catalogue
 from airtable_connector.records.feed import Change, Head
 from airtable_connector.records.query import Page, Position, Query
 from airtable_connector.records.schema import Table
@@ -52,13 +55,18 @@ class ShelfGivenUp(Fact):
 class Shelving:
     """The shelves of a base and the feed position that they show."""
 
-    def __init__(self, database: Database, *, clock: Clock, observer: Observer, limit: int) -> None:
+    def __init__(
+        self, database: Database, catalogue: Catalogue, *, clock: Clock, observer: Observer, limit: int
+    ) -> None:
         self._database = database
+        self._catalogue = catalogue
         self._clock = clock
         self._observer = observer
         self._limit = limit
         self._shelves: dict[TableId, Shelf] = {}
         self._loading: dict[TableId, list[tuple[int, list[Effect]]]] = {}
+        self._due: dict[TableId, None] = {}
+        self._wanted = asyncio.Event()
         self._head = Head(0, bytes(32), 0)
         self._recent: deque[Change] = deque(maxlen=RECENT)
         self._advanced = asyncio.Event()
@@ -75,9 +83,10 @@ class Shelving:
         """Bytes that the shelves hold, estimated."""
         return sum(shelf.memory for shelf in self._shelves.values())
 
-    def start_at(self, head: Head) -> None:
-        """Take the position of a base that was just opened."""
+    def start_at(self, head: Head, tables: Sequence[Table]) -> None:
+        """Take the position and the tables of a base that was just opened."""
         self._head = head
+        self._adopt(tables, head.seq)
 
     def close(self) -> None:
         """Let go of everyone who waits for the feed to move."""
@@ -85,21 +94,18 @@ class Shelving:
         self._advanced.set()
 
     def shelf(self, table: Table) -> Shelf | None:
-        """Return a table's shelf when it is held in memory."""
-        return self._shelves.get(table.id)
+        """Return a table's shelf when it is held in memory, and shows the table as the caller knows it."""
+        shelf = self._shelves.get(table.id)
+        return shelf if shelf is not None and (shelf.table is table or shelf.table == table) else None
 
     def has_room_for(self, cost: int) -> bool:
         """Tell whether so many bytes more would stay below the limit."""
         return self.memory + cost <= self._limit
 
-    def begin(self, table: Table) -> None:
-        """Give a table that is new, and so empty, its shelf."""
-        self._shelves[table.id] = Shelf(table)
-
     def page_from_memory(self, query: Query) -> Page | None:
         """Answer a question for everything in the order of creation; None when the store must be asked."""
-        shelf = self._shelves.get(query.table.id)
-        if shelf is None or not query.plain:
+        shelf = self.shelf(query.table) if query.plain else None
+        if shelf is None:
             return None
         blobs, last = shelf.page(query.after.ordinal if query.after else 0, query.page_size)
         return Page(blobs, None if last is None else Position(last))
@@ -136,6 +142,9 @@ class Shelving:
                     entries = await storage.entries_after(reader, self._head.seq, FOLLOW_STEP)
                     touched = {entry.change.record for entry in entries}
                     present = {r.id: r for r in await storage.records_by_id(reader, touched)} if touched else {}
+                    # the records are of this snapshot, and so must the tables be
+                    altered = bool(entries) and await storage.schema_changed(reader, after=self._head.seq)
+                    tables = await storage.read_tables(reader) if altered else None
                 if not entries:
                     return
                 effects: dict[TableId, list[Effect]] = {}
@@ -148,12 +157,23 @@ class Shelving:
                 last = entries[-1]
                 ordinal = max([self._head.ordinal, *(r.ordinal for r in present.values())])
                 reached = head if last.change.seq == head.seq else Head(last.change.seq, last.hash, ordinal)
-                self.advance(reached, [entry.change for entry in entries], effects)
+                self.advance(reached, [entry.change for entry in entries], effects, tables)
 
-    def advance(self, head: Head, changes: Iterable[Change], effects: Mapping[TableId, list[Effect]]) -> None:
-        """Show what was committed up to ``head``; a position that was shown before changes nothing."""
+    def advance(
+        self,
+        head: Head,
+        changes: Iterable[Change],
+        effects: Mapping[TableId, list[Effect]],
+        tables: Sequence[Table] | None = None,
+    ) -> None:
+        """Show what was committed up to ``head``; a position that was shown before changes nothing.
+
+        ``tables`` are the base's, where the schema changed.
+        """
         if head.seq <= self._head.seq:
             return
+        if tables is not None:
+            self._adopt(tables, head.seq)
         self._recent.extend(change for change in changes if change.seq > self._head.seq)
         self._head = head
         for table, shown in effects.items():
@@ -165,6 +185,23 @@ class Shelving:
             self._make_room()
         advanced, self._advanced = self._advanced, asyncio.Event()
         advanced.set()
+
+    def _adopt(self, tables: Sequence[Table], seq: int) -> None:
+        """Show these tables. Where records are written otherwise now, they come from the store until the shelf is made.
+
+        So nobody waits, and nobody sees records of both forms.
+        """
+        for table in self._catalogue.adopt(tables):
+            shelf = self._shelves.get(table.id)
+            if shelf is not None and keeps_its_json(shelf.table, table):
+                shelf.table = table
+                # the order of choices may be another
+                shelf.version = max(shelf.version, seq)
+                continue
+            self._shelves.pop(table.id, None)
+            self._loading.pop(table.id, None)
+            self._due[table.id] = None
+            self._wanted.set()
 
     def _make_room(self) -> None:
         """Bring the shelves below the limit: columns go first, since they can be made again."""
@@ -182,13 +219,29 @@ class Shelving:
         del self._shelves[largest.table.id]
         self._observer.saw(ShelfGivenUp(largest.table.name, largest.memory))
 
+    async def load_due(self) -> None:
+        """Wait until tables are to be brought into memory, and do it."""
+        await self._wanted.wait()
+        while self._due:
+            due = next(iter(self._due))
+            del self._due[due]
+            try:
+                await self.load(self._catalogue.by_id[due])
+            except ConnectorError:
+                self._due[due] = None
+                raise
+        self._wanted.clear()
+
     async def load(self, table: Table) -> None:
         """Bring a table into memory from one snapshot; changes that arrive meanwhile are applied afterwards."""
         started = self._clock.monotonic()
         shelf = Shelf(table)
-        self._loading[table.id] = []
+        arriving = self._loading[table.id] = []
         try:
             async with self._database.reading() as reader:
+                if table not in await storage.read_tables(reader):
+                    # it is changed already, and will be due again as soon as that shows
+                    return
                 seq = (await storage.read_head(reader)).seq
                 after = 0
                 while records := await storage.records_after(reader, table.id, after, LOAD_STEP):
@@ -199,11 +252,14 @@ class Shelving:
                         self._observer.saw(ShelfGivenUp(table.name, shelf.memory))
                         return
                     await self._clock.sleep(timedelta(0))
+            if self._loading.get(table.id) is not arriving:
+                return
             shelf.version = seq
-            for reached, effects in self._loading[table.id]:
+            for reached, effects in arriving:
                 if reached > seq:
                     shelf.take(reached, effects)
             self._shelves[table.id] = shelf
         finally:
-            del self._loading[table.id]
+            if self._loading.get(table.id) is arriving:
+                del self._loading[table.id]
         self._observer.saw(ShelfLoaded(table.name, len(shelf), shelf.memory, self._clock.monotonic() - started))

@@ -9,16 +9,25 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airtable_connector.database import Database
 from airtable_connector.kernel.clock import Clock, iso
 from airtable_connector.kernel.errors import ConnectorError
-from airtable_connector.kernel.ids import Ids, RecordId, TableId, looks_like_record_id
+from airtable_connector.kernel.ids import FieldId, Ids, RecordId, TableId, looks_like_record_id
 from airtable_connector.kernel.observer import Observer
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.records import storage
-from airtable_connector.records.errors import InvalidSchema, PositionNotReached, UnknownTable
+from airtable_connector.records.altering import (
+    FieldChange,
+    with_changed_field,
+    with_changed_table,
+    with_field,
+    with_tables,
+)
+from airtable_connector.records.catalogue import Catalogue
+from airtable_connector.records.comments import Comments
+from airtable_connector.records.errors import PositionNotReached, UnknownTable
 from airtable_connector.records.feed import Change, Head
 from airtable_connector.records.query import Page, Query
 from airtable_connector.records.requests import (
@@ -29,7 +38,8 @@ from airtable_connector.records.requests import (
     StoredAnswer,
     WriteRequest,
 )
-from airtable_connector.records.schema import Record, Table
+from airtable_connector.records.schema import Field, Record, Table
+from airtable_connector.records.schema_writer import SchemaWriter
 from airtable_connector.records.searching import Searching
 from airtable_connector.records.shelving import Shelving
 from airtable_connector.records.writer import Writer
@@ -71,14 +81,17 @@ class Workspace:
         self._database = database
         self._clock = clock
         self._settings = settings
-        self._tables: dict[str, Table] = {}
-        self._tables_by_id: dict[TableId, Table] = {}
-        self._shelving = Shelving(database, clock=clock, observer=observer, limit=settings.memory)
-        self._searching = Searching(database, self._shelving, self._tables_by_id, clock=clock)
+        self._ids = ids
+        self._catalogue = Catalogue()
+        self._shelving = Shelving(database, self._catalogue, clock=clock, observer=observer, limit=settings.memory)
+        self._searching = Searching(database, self._shelving, self._catalogue, clock=clock)
+        self._schema_writer = SchemaWriter(database, self._shelving, clock=clock)
+        self.comments = Comments(database, clock=clock, ids=ids)
+        """What is written beside the records."""
         self._writer = Writer(
             database,
             self._shelving,
-            self._tables,
+            self._catalogue,
             clock=clock,
             ids=ids,
             observer=observer,
@@ -88,8 +101,8 @@ class Workspace:
 
     @property
     def tables(self) -> Mapping[str, Table]:
-        """The base's tables by name."""
-        return self._tables
+        """The base's tables by name. After a change of the schema they are others."""
+        return self._catalogue.by_name
 
     @property
     def head(self) -> Head:
@@ -112,10 +125,14 @@ class Workspace:
         Raises:
             UnknownTable: there is none.
         """
-        found = self._tables.get(name_or_id) or self._tables_by_id.get(TableId(name_or_id))
+        found = self.tables.get(name_or_id) or self._catalogue.by_id.get(TableId(name_or_id))
         if found is None:
-            raise UnknownTable(name_or_id, self._tables)
+            raise UnknownTable(name_or_id, self.tables)
         return found
+
+    def is_present(self, table: Table) -> bool:
+        """Tell whether a table is as the base has it; what was kept about another must be made anew."""
+        return self._catalogue.by_id.get(table.id) is table
 
     def formula(self, text: str, table: Table) -> "Formula":
         """Read a formula over a table, for a question; one that was used lately costs a look-up.
@@ -133,23 +150,68 @@ class Workspace:
 
         return FormulaCache(FORMULAS)
 
-    async def add_table(self, table: Table) -> None:
-        """Add a table to the base.
+    async def add_table(self, table: Table, *, actor: Actor) -> Table:
+        """Add a table to the base, and return it as it is now.
 
         Raises:
-            InvalidSchema: a table of that name or id exists, or a link field names a table that does not.
+            TableNameTaken, FieldNameTaken: a name is given already.
+            InvalidSchema: a table of that id exists, or a link field names a table that does not.
         """
-        if table.name in self._tables or table.id in self._tables_by_id:
-            raise InvalidSchema(f"the base has a table {table.name!r} already", field="name")
-        known = {*self._tables_by_id, table.id}
-        for field in table.fields:
-            if field.options.get("linkedTableId", table.id) not in known:
-                raise InvalidSchema(f"{field.name} links to a table that is not in the base", field=field.name)
-        async with self._database.transaction() as tx:
-            await storage.lock_head(tx)
-            await storage.add_table(tx, table, len(self._tables))
-        self._know(table)
-        self._shelving.begin(table)
+        (added,) = await self._schema_writer.alter(actor, lambda present: with_tables(present, [table]))
+        return added
+
+    async def add_field(self, table: TableId, field: Field, *, actor: Actor) -> Table:
+        """Add a field behind those of a table, and return the table as it is now.
+
+        Raises:
+            UnknownTable: there is no such table.
+            FieldNameTaken: the table has a field of that name, in whatever letters.
+            InvalidSchema: the table is full, or a link field names a table that is not in the base.
+        """
+        (changed,) = await self._schema_writer.alter(actor, lambda present: with_field(present, table, field))
+        return changed
+
+    async def change_field(
+        self,
+        table: TableId,
+        field: FieldId,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        actor: Actor,
+    ) -> Table:
+        """Change a field's name, description or options, and return the table as it is now.
+
+        ``options`` take the place of those of the same names. Choices are listed all, in their order: those with the
+        ``id`` or the name of one that is there are these, maybe renamed or recolored, others are new. A renamed
+        choice is renamed in every cell.
+
+        Raises:
+            UnknownTable, UnknownField: there is no such table or field.
+            FieldNameTaken: another field of the table has the name, in whatever letters.
+            InvalidSchema: the mesh relies on the name, an option cannot change, or a choice would go.
+        """
+        change = FieldChange(name, description, options)
+        (changed,) = await self._schema_writer.alter(
+            actor, lambda present: with_changed_field(present, table, field, change, ids=self._ids)
+        )
+        return changed
+
+    async def change_table(
+        self, table: TableId, *, name: str | None = None, description: str | None = None, actor: Actor
+    ) -> Table:
+        """Change a table's name or description, and return the table as it is now.
+
+        Raises:
+            UnknownTable: there is no such table.
+            TableNameTaken: another table has the name, in whatever letters.
+            InvalidSchema: the mesh relies on the name.
+        """
+        (changed,) = await self._schema_writer.alter(
+            actor, lambda present: with_changed_table(present, table, name=name, description=description)
+        )
+        return changed
 
     async def page(self, query: Query) -> Page:
         """Answer a question with one page.
@@ -208,7 +270,7 @@ class Workspace:
 
     async def locate(self, record: str) -> tuple[Table, bytes] | None:
         """Return a record as JSON by its id, whichever table holds it, and that table; None when there is none."""
-        for table in self._tables.values():
+        for table in self.tables.values():
             blob = self.record_from_memory(table, record)
             if blob is not None:
                 return table, blob
@@ -216,7 +278,7 @@ class Workspace:
             found = await storage.records_by_id(reader, [record])
         if not found:
             return None
-        holder = self._tables_by_id[found[0].table]
+        holder = self._catalogue.by_id[found[0].table]
         return holder, holder.encode(found[0])
 
     async def count(self, table: Table) -> int:
@@ -322,9 +384,8 @@ class Workspace:
                 for position, table in enumerate(tables):
                     await storage.add_table(tx, table, position)
         async with self._database.reading() as reader:
-            for table in await storage.read_tables(reader):
-                self._know(table)
-            self._shelving.start_at(await storage.read_head(reader))
+            tables = await storage.read_tables(reader)
+            self._shelving.start_at(await storage.read_head(reader), tables)
 
     async def _follow_once(self) -> timedelta:
         await self._database.foreign_commit()
@@ -332,10 +393,8 @@ class Workspace:
         return timedelta(0)
 
     async def _load_once(self) -> timedelta:
-        for table in list(self._tables.values()):
-            if self._shelving.shelf(table) is None:
-                await self._shelving.load(table)
-        return timedelta(days=365)
+        await self._shelving.load_due()
+        return timedelta(0)
 
     async def _forget_once(self) -> timedelta:
         now = self._clock.now()
@@ -344,10 +403,6 @@ class Workspace:
             forgotten = await storage.forget_answers(tx, before=answers, count=FORGET_STEP)
             forgotten = max(forgotten, await storage.forget_messages(tx, before=messages, count=FORGET_STEP))
         return timedelta(0) if forgotten == FORGET_STEP else timedelta(minutes=10)
-
-    def _know(self, table: Table) -> None:
-        self._tables[table.name] = table
-        self._tables_by_id[table.id] = table
 
 
 @asynccontextmanager

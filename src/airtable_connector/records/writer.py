@@ -14,10 +14,11 @@ from airtable_connector.kernel.ids import Ids, TableId
 from airtable_connector.kernel.observer import Fact, Observer
 from airtable_connector.kernel.supervisor import StepFailed
 from airtable_connector.records import storage
+from airtable_connector.records.catalogue import Catalogue
 from airtable_connector.records.draft import Draft, recognise
 from airtable_connector.records.errors import QueueFull, RequestInFlight, StoreClosing
 from airtable_connector.records.feed import Head
-from airtable_connector.records.preparing import Ready, links_to_empty, needs, prepare_all
+from airtable_connector.records.preparing import Ready, links_to_empty, needs, prepare_all, renewed
 from airtable_connector.records.requests import (
     MESSAGE_KEY,
     Actor,
@@ -89,7 +90,7 @@ class Writer:
         self,
         database: Database,
         shelving: Shelving,
-        tables: Mapping[str, Table],
+        catalogue: Catalogue,
         *,
         clock: Clock,
         ids: Ids,
@@ -99,7 +100,7 @@ class Writer:
     ) -> None:
         self._database = database
         self._shelving = shelving
-        self._tables = tables
+        self._catalogue = catalogue
         self._clock = clock
         self._ids = ids
         self._observer = observer
@@ -245,10 +246,13 @@ class Writer:
     ) -> Draft:
         now = self._clock.now()
         head = await storage.lock_head(tx)
+        tables = await self._tables_at(tx, head)
         due: list[int] = []
         for number, item in enumerate(batch):
             try:
                 replayed = await self._replayed(tx, item.request, now)
+                if replayed is None:
+                    item.ready = renewed(item.ready, tables, self._ids)
             except ConnectorError as refusal:
                 outcomes[number] = refusal
                 continue
@@ -256,7 +260,7 @@ class Writer:
                 due.append(number)
             else:
                 outcomes[number] = replayed
-        draft = await self._load(tx, head, iso(now), [item for n in due for item in batch[n].ready])
+        draft = await self._load(tx, head, iso(now), tables, [item for n in due for item in batch[n].ready])
         for number in due:
             item = batch[number]
             try:
@@ -268,6 +272,13 @@ class Writer:
             if len(item.ready) > 1:
                 await self._clock.sleep(timedelta(0))
         return draft
+
+    async def _tables_at(self, tx: Transaction, head: Head) -> Mapping[TableId, Table]:
+        """Return the tables in force at a head, which may be ahead of what this process shows."""
+        shown = self._shelving.head.seq
+        if head.seq != shown and await storage.schema_changed(tx, after=shown):
+            return {table.id: table for table in await storage.read_tables(tx)}
+        return self._catalogue.by_id
 
     async def kept_answer(self, actor: Actor, repeatable: Repeatable) -> StoredAnswer | None:
         """Return the answer that this request was given before, without writing anything.
@@ -290,20 +301,22 @@ class Writer:
         kept = await storage.kept_answer(reader, actor.droplet, repeatable.key, since=since)
         return recognise(kept, repeatable)
 
-    async def _load(self, tx: Transaction, head: Head, at: str, ready: Sequence[Ready]) -> Draft:
+    async def _load(
+        self, tx: Transaction, head: Head, at: str, tables: Mapping[TableId, Table], ready: Sequence[Ready]
+    ) -> Draft:
         wanted = needs(ready)
         loaded = {r.id: r for r in await storage.records_by_id(tx, wanted.ids)} if wanted.ids else {}
         for table, keys in wanted.keys.items():
             loaded |= {r.id: r for r in await storage.records_by_key(tx, table, keys)}
         for question in wanted.questions:
             loaded |= {r.id: r for r in await storage.find(tx, question)}
-        for holder, field, gone in links_to_empty(ready, loaded.values(), self._tables.values()):
+        for holder, field, gone in links_to_empty(ready, loaded.values(), tables.values()):
             loaded |= {r.id: r for r in await storage.records_referring(tx, holder.id, field, gone)}
         return Draft(
             head,
             at,
             loaded.values(),
-            {table.id: table for table in self._tables.values()},
+            tables,
             ids=self._ids,
             first_numbers=await self._first_numbers(tx, ready),
         )
@@ -328,6 +341,7 @@ class Writer:
             inserts, updates, deletes = draft.saved()
             # a record that comes back under its old id is removed first
             await storage.delete_records(tx, deletes)
+            await storage.remove_comments_of(tx, deletes)
             await storage.update_records(tx, updates)
             await storage.insert_records(tx, inserts)
             await storage.append_entries(tx, draft.entries)

@@ -75,7 +75,8 @@ READERS: Mapping[str, Reader] = MappingProxyType({
         "What running it costs, US dollars an hour; /health multiplies it with the uptime.", "0.0125", live=True),
 
     "DATA_DIR": Reader("store.data_dir", Path, "data",
-        "Folder of the SQLite file and of the own keys, relative to the working directory unless absolute.", "data"),
+        "Folder of the SQLite file, the own keys and attachments, relative to the working directory unless absolute.",
+        "data"),
     "DATABASE_URL": Reader("store.database_url", parsers.optional(parsers.postgres_url), "",
         "A PostgreSQL database to use instead of the SQLite file in DATA_DIR.",
         "postgresql://connector:password@db.example/connector", secret=True),
@@ -84,6 +85,11 @@ READERS: Mapping[str, Reader] = MappingProxyType({
         "536870912"),
     "IDEMPOTENCY_KEEP_HOURS": Reader("store.idempotency_keep", parsers.span(HOUR, 1, 8760), "24",
         "How long a repeated Idempotency-Key gets the first answer again.", "24"),
+    "ATTACHMENTS_MAX_BYTES": Reader("store.attachments_max_bytes", parsers.whole(0, 2**50), "1073741824",
+        "Space that uploaded attachments may take together in DATA_DIR; each counts for 4,096 bytes at least.",
+        "21474836480"),
+    "ATTACHMENT_URL_HOURS": Reader("store.attachment_url_life", parsers.span(HOUR, 0.1, 168), "2",
+        "How long the address of an uploaded attachment works after a record has shown it.", "2"),
 
     "HOST": Reader("server.host", parsers.filled_text, "127.0.0.1",
         "The address to listen on; 0.0.0.0 for all.", "0.0.0.0"),  # noqa: S104 - an example in the manual

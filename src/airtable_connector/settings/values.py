@@ -32,6 +32,8 @@ class StoreSettings:
     database_url: Secret | None
     cache_max_bytes: int
     idempotency_keep: timedelta
+    attachments_max_bytes: int
+    attachment_url_life: timedelta
 
     @property
     def sqlite_file(self) -> Path:
@@ -42,6 +44,11 @@ class StoreSettings:
     def keys_dir(self) -> Path:
         """The folder of this droplet's own key pair."""
         return self.data_dir / "keys"
+
+    @property
+    def attachments_dir(self) -> Path:
+        """The folder of the bytes of attachments."""
+        return self.data_dir / "attachments"
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,16 @@
 from collections.abc import Mapping
 from typing import Final
 
-from fastapi import FastAPI
-
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.ops import Logs, Metrics
-from airtable_connector.web.airtable_api import AirtableApi
-from airtable_connector.web.document import PAGE_POLICY, describe, documentation_page
+from airtable_connector.records import ATTACHMENTS
 from airtable_connector.web.domain import DomainRoutes
 from airtable_connector.web.http import (
     Answer,
+    Behind,
     Call,
+    Dialect,
     Edge,
     EdgeSettings,
     Gate,
@@ -22,8 +21,6 @@ from airtable_connector.web.http import (
     Methods,
     Problems,
     Verify,
-    as_route,
-    install_problems,
     read_or_write,
 )
 from airtable_connector.web.udc import (
@@ -40,6 +37,9 @@ from airtable_connector.web.udc import (
 PUBLIC: Final = frozenset({"/health", "/register", "/"})
 """Paths that answer without an identity."""
 
+SIGNED: Final = (ATTACHMENTS,)
+"""Beginnings of paths whose signed addresses are identity enough."""
+
 ASKING: Final = frozenset({"/message"})
 """Paths whose POST may be a mere question; what it asks for is permitted where that is known."""
 
@@ -54,7 +54,7 @@ def permission_for(method: str, path: str) -> str:
 def build_app(
     *,
     domain: DomainRoutes,
-    airtable: AirtableApi,
+    airtable: Dialect,
     health: HealthEndpoint,
     messages: MessageEndpoint,
     letters: LetterEndpoints,
@@ -69,8 +69,8 @@ def build_app(
     logs: Logs,
     clock: Clock,
     ids: Ids,
-) -> Edge:
-    """Put the service together: an edge around a FastAPI application."""
+) -> tuple[Edge, Behind]:
+    """Put the service together: an edge around a FastAPI application, and that one, which is to be prepared."""
     problems = Problems(clock=clock, realm=settings.realm)
     hot: dict[str, Methods] = {
         "/health": {"GET": health.read},
@@ -93,10 +93,7 @@ def build_app(
         "/docs": {"GET": document.docs},
     }
     about.found_at({*hot, *cold, airtable.beginning})
-    inner = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    inner.router.redirect_slashes = False
-    inner.router.routes.extend(as_route(path, methods) for path, methods in cold.items())
-    install_problems(inner, problems)
+    behind = Behind(cold, problems)
     gate = Gate(
         settings,
         verify=verify,
@@ -105,8 +102,8 @@ def build_app(
         clock=clock,
         turnstile=metrics,
     )
-    return Edge(
-        inner,
+    edge = Edge(
+        behind,
         hot=hot,
         settings=settings,
         gate=gate,
@@ -118,6 +115,7 @@ def build_app(
         ids=ids,
         dialects=(airtable,),
     )
+    return edge, behind
 
 
 class _Document:
@@ -138,10 +136,14 @@ class _Document:
     async def openapi(self, _call: Call) -> Answer:
         """Answer ``GET /openapi.json``: OpenAPI 3.1."""
         if self._openapi is None:
+            from airtable_connector.web.document import describe  # noqa: PLC0415 - a start does not wait for it
+
             self._openapi = describe()
         return Answer(200, self._openapi)
 
     async def docs(self, _call: Call) -> Answer:
         """Answer ``GET /docs``: the same as a page for people, without any foreign script."""
+        from airtable_connector.web.document import PAGE_POLICY, documentation_page  # noqa: PLC0415 - as above
+
         policy = (b"content-security-policy", PAGE_POLICY)
         return Answer(200, documentation_page(), (policy,), media_type=b"text/html; charset=utf-8")

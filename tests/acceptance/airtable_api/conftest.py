@@ -1,8 +1,9 @@
 """A started service whose base also has the tables that today's droplets use, asked as Airtable is asked."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import count
 from typing import Any
 from urllib.parse import quote
@@ -17,8 +18,9 @@ from airtable_connector.database import open_database
 from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.kernel.ids import RandomIds
 from airtable_connector.kernel.observer import BlindObserver
+from airtable_connector.mesh import AccessTokens
 from airtable_connector.records import FieldType, Table, open_workspace
-from airtable_connector.web.airtable_api import DERIVED_ID
+from airtable_connector.web.airtable_api import DERIVED_ID, Scope
 
 NUMBERS = count(1)
 TEXT, NUMBER = FieldType.SINGLE_LINE_TEXT, FieldType.NUMBER
@@ -116,6 +118,45 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     url = shared_server().new_database() if request.param == "postgres" else None
     with running(prepared(Place(tmp_path_factory.mktemp(request.param) / "data", url))) as service:
         yield service
+
+
+ELSEWHERE, EXPIRED = "elsewhere", "expired"
+
+
+@pytest.fixture(scope="package")
+def keys(served: Service) -> Mapping[str, str]:
+    """Keys of access tokens: for each scope one that has it alone; one of another base, and one whose time is over."""
+
+    async def make() -> dict[str, str]:
+        async with open_database(served.place.location, clock=SystemClock()) as database:
+            tokens = AccessTokens(database, clock=SystemClock(), ids=RandomIds())
+
+            async def key(scopes: Iterable[str], base: str = DERIVED_ID, lifetime: timedelta = timedelta(1)) -> str:
+                wish = {"name": "", "scopes": frozenset(scopes), "base": base, "droplet": 7, "lifetime": lifetime}
+                return (await tokens.create(**wish))[1].reveal()
+
+            made = {scope: await key([scope]) for scope in Scope}
+            made[ELSEWHERE] = await key(Scope, base="appBBBBBBBBBBBBBB")
+            made[EXPIRED] = await key(Scope, lifetime=timedelta(0))
+            return made
+
+    made = asyncio.run(make())
+    wait_for_tokens(served)
+    return made
+
+
+def wait_for_tokens(service: Service) -> None:
+    """Return when the service goes by the tokens that the store holds; docs/operations.md says how soon it does."""
+
+    async def revision() -> int:
+        async with (
+            open_database(service.place.location, clock=SystemClock()) as database,
+            database.reading() as reader,
+        ):
+            ((number,),) = await reader.all("select revision from access_revision")
+            return number
+
+    service.wait_for_log("access_tokens_read", revision=asyncio.run(revision()), within=5.0)
 
 
 @pytest.fixture

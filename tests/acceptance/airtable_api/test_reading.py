@@ -293,9 +293,7 @@ class TestAddresses:
         )  # fmt: skip
 
     def test_what_is_not_offered_says_so(self, wire: Wire) -> None:
-        record = wire.create("Odd / table", {})["id"]
         for method, path in (
-            ("GET", wire.path("Odd / table", record, "comments")),
             ("POST", f"/v0/meta/bases/{wire.base}/tables"),
             ("GET", f"/v0/bases/{wire.base}/webhooks"),
         ):

@@ -1,6 +1,7 @@
 """Which scope each route needs, and when a caller without it learns so."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,10 +40,32 @@ ROUTES = {
     "PATCH /v0/{base}/{table}/{record}": Asked(Scope.WRITE_RECORDS, {"fields": {}}),
     "PUT /v0/{base}/{table}/{record}": Asked(Scope.WRITE_RECORDS, {"fields": {}}),
     "DELETE /v0/{base}/{table}/{record}": Asked(Scope.WRITE_RECORDS),
+    "GET /v0/bases/{base}/webhooks": Asked(Scope.MANAGE_WEBHOOKS),
+    "POST /v0/bases/{base}/webhooks": Asked(
+        Scope.MANAGE_WEBHOOKS, {"specification": {"options": {"filters": {"dataTypes": ["nothing"]}}}}
+    ),
+    "DELETE /v0/bases/{base}/webhooks/{webhook}": Asked(Scope.MANAGE_WEBHOOKS),
+    "POST /v0/bases/{base}/webhooks/{webhook}/refresh": Asked(Scope.MANAGE_WEBHOOKS),
+    "POST /v0/bases/{base}/webhooks/{webhook}/enableNotifications": Asked(Scope.MANAGE_WEBHOOKS, {"enable": True}),
+    "GET /v0/bases/{base}/webhooks/{webhook}/payloads": Asked(Scope.MANAGE_WEBHOOKS),
+    "POST /v0/{base}/{record}/{field}/uploadAttachment": Asked(
+        Scope.WRITE_RECORDS, {"contentType": "text/plain", "file": "eA==", "filename": "x.txt"}
+    ),
+    "GET /v0/{base}/{table}/{record}/comments": Asked(Scope.READ_COMMENTS),
+    "POST /v0/{base}/{table}/{record}/comments": Asked(Scope.WRITE_COMMENTS, {"text": "x"}),
+    "PATCH /v0/{base}/{table}/{record}/comments/{comment}": Asked(Scope.WRITE_COMMENTS, {"text": "x"}),
+    "DELETE /v0/{base}/{table}/{record}/comments/{comment}": Asked(Scope.WRITE_COMMENTS),
 }
 """Every route, so that none is left open."""
 
-WELL_FORMED = {"base": "", "table": "Droplets", "record": RECORD}
+WELL_FORMED = {
+    "base": "",
+    "table": "Droplets",
+    "record": RECORD,
+    "comment": "comAAAAAAAAAAAAAA",
+    "field": "Files",
+    "webhook": "achAAAAAAAAAAAAAA",
+}
 
 
 def ask(wire: Wire, route: str, **filled: str) -> tuple[int, Any, str]:
@@ -54,25 +77,33 @@ def ask(wire: Wire, route: str, **filled: str) -> tuple[int, Any, str]:
     return status, error.get("type"), error.get("message")
 
 
-@pytest.fixture(params=BY_PERMISSION)
-def holder(request: pytest.FixtureRequest, served: Service) -> Iterator[tuple[Wire, frozenset[Scope]]]:
-    """A caller with one permission of the mesh, and what it comes to."""
-    with served.client(served.headers(request.param)) as client:
-        yield Wire(client), BY_PERMISSION[request.param]
+def allowed(route: str, scopes: AbstractSet[str]) -> bool:
+    needs = ROUTES[route].needs
+    return needs is None or needs in scopes
 
 
 def test_the_table_has_every_route_and_its_scope() -> None:
-    api = AirtableApi(None, BaseName("x"), PaceSettings(), clock=FakeClock())
+    api = AirtableApi(
+        None, BaseName("x"), PaceSettings(), files=None, attachments=None, hooks=None, verify=None, clock=FakeClock()
+    )
     offered = {f"{method} {path}": needs for path, methods in api.routes.items() for method, needs in methods.items()}
     assert offered == {route: asked.needs for route, asked in ROUTES.items()}
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_permission_of_the_mesh_opens_what_its_scopes_open(route: str, holder: tuple[Wire, frozenset[Scope]]) -> None:
-    wire, scopes = holder
-    needs = ROUTES[route].needs
-    allowed = needs is None or needs in scopes
-    assert (ask(wire, route) != REFUSED) == allowed
+@pytest.mark.parametrize("permission", BY_PERMISSION)
+def test_a_permission_of_the_mesh_opens_what_its_scopes_open(route: str, permission: str, served: Service) -> None:
+    with served.client(served.headers(permission)) as client:
+        assert (ask(Wire(client), route) != REFUSED) == allowed(route, BY_PERMISSION[permission])
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("scope", Scope)
+def test_an_access_token_opens_what_its_scope_opens(
+    route: str, scope: Scope, served: Service, keys: Mapping[str, str]
+) -> None:
+    with served.client({"Authorization": f"Bearer {keys[scope]}"}) as client:
+        assert (ask(Wire(client), route) != REFUSED) == allowed(route, {scope})
 
 
 def test_a_head_request_needs_what_its_get_needs(served: Service) -> None:

@@ -32,6 +32,10 @@ class Droplet:
     steward: str = "Ada"
     permissions: frozenset[str] = frozenset({"read", "write"})
 
+    @property
+    def account(self) -> int:
+        return self.droplet
+
 
 @dataclass
 class SpyNumbers:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 import pytest
-from tests.unit.web.harness import ANYBODY, Door
+from tests.unit.web.harness import ANYBODY, Door, Droplet
 
 from airtable_connector.kernel.errors import ConnectorError
-from airtable_connector.web.http import Answer, Call, Endpoint, Header, Resource, RouteUnknown
+from airtable_connector.web.http import Answer, Call, Endpoint, Header, Resource, RouteUnknown, Verify
 
 pytestmark = pytest.mark.anyio
 
@@ -15,6 +15,7 @@ class Pirate:
     """A dialect that words every trouble by its code."""
 
     beginning = "/ahoy/"
+    verify: Verify
 
     def __init__(self, methods: Mapping[str, Endpoint] | None = None) -> None:
         self.resource = Resource("/ahoy/{name}", methods or {"GET": self.answer, "POST": self.answer})
@@ -34,8 +35,11 @@ class Pirate:
         return Answer(200, call.route.encode())
 
 
-def door(pirate: Pirate | None = None) -> Door:
-    return Door(dialects=(pirate or Pirate(),), body_limit=1_024)
+def door(pirate: Pirate | None = None, **settings: int) -> Door:
+    known = pirate or Pirate()
+    opened = Door(dialects=(known,), body_limit=1_024, **settings)
+    known.verify = opened._verify
+    return opened
 
 
 async def test_its_endpoint_answers_under_its_template() -> None:
@@ -73,6 +77,18 @@ async def test_the_headers_of_a_refusal_are_the_same_in_every_dialect() -> None:
 
 async def test_it_judges_by_itself_what_a_caller_may_do() -> None:
     assert (await door().ask("POST", "/ahoy/polly", token=ANYBODY)).status == 200
+
+
+async def test_it_knows_tokens_of_its_own_and_each_has_a_quota_of_its_own() -> None:
+    class Parrot(Droplet):
+        account = property(lambda self: self.steward)
+
+    pirate = Pirate()
+    asked = door(pirate, requests_per_minute=1)
+    pirate.verify = lambda token, *, at: Parrot(5, steward=token)
+    tokens = ("one", "two", "one")
+    assert [(await asked.ask("GET", "/ahoy/polly", token=token)).status for token in tokens] == [200, 200, 418]
+    assert asked.verified == []
 
 
 async def test_it_words_our_bugs() -> None:

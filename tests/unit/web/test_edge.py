@@ -16,10 +16,9 @@ from airtable_connector.web.http import (
     Answer,
     Call,
     Stream,
-    as_route,
     call_of,
-    install_problems,
 )
+from airtable_connector.web.http.behind import as_route, install_problems
 from airtable_connector.web.http.trace import TraceIds
 
 pytestmark = pytest.mark.anyio
@@ -218,7 +217,7 @@ class TestDispatch:
         assert reply.error["code"] == "INVALID_REQUEST"
 
     async def test_a_template_of_another_form_is_refused_at_the_start(self) -> None:
-        with pytest.raises(ValueError, match="as_route"):
+        with pytest.raises(ValueError, match="behind the edge"):
             Door({"/sprints/{id}/history": {"GET": hello}})
 
     @pytest.mark.parametrize("path", ["/sprints/", "/sprints/a/b", "/", "/nothing", ""])

@@ -48,6 +48,11 @@ class Identity:
     permissions: frozenset[Permission]
     source: Source
 
+    @property
+    def account(self) -> int:
+        """Under what its requests are counted: the droplet, with whatever tokens it comes."""
+        return self.droplet
+
 
 def parse_droplet_id(value: object) -> int | None:
     """Read a droplet's number in any form that peers use, or return None.

@@ -113,7 +113,7 @@ class Import:
             table = table_from_definition(definition)
             there = self._workspace.tables.get(table.name)
             if there is None and self._options.table in (None, table.name, table.id):
-                await self._workspace.add_table(_relinked(table, ids))
+                await self._workspace.add_table(_relinked(table, ids), actor=self._actor)
                 added.append(table.name)
             ids[table.id] = table.id if there is None else there.id
         return tuple(added)

@@ -18,6 +18,7 @@ from airtable_connector.records.schema import (
     Record,
     Surroundings,
     Table,
+    kept_file,
     read_cell,
     stable_id,
 )
@@ -215,8 +216,12 @@ def _sendable(table: Table, fields: Mapping[str, object]) -> dict[str, object]:
 def _without_ids(known: Field, value: object) -> object:
     if known.type is not FieldType.MULTIPLE_ATTACHMENTS or not isinstance(value, list):
         return value
-    kept = ("url", "filename")
-    return [{name: item[name] for name in kept if name in item} if isinstance(item, dict) else item for item in value]
+    return [_without_id(item) if isinstance(item, dict) else item for item in value]
+
+
+def _without_id(item: dict[str, object]) -> object:
+    # a file that is kept keeps its content's name; its bytes come by another way
+    return kept_file(item) or {name: item[name] for name in ("url", "filename") if name in item}
 
 
 def _taken(table: Table, record: RecordId, key: str | None, holder: str) -> KeyTaken:

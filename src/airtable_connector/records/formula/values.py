@@ -19,6 +19,9 @@ from airtable_connector.records.formula.errors import FormulaTooCostly
 LONGEST_RESULT = 100_000
 """Characters in a text that a formula makes: what a long text cell holds."""
 
+FEW = 8
+"""Texts that are put together before their length is looked at."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 """Where a blank date stands among dates."""
@@ -366,10 +369,13 @@ def divide(left: float, right: float) -> float:
 
 def join(*parts: str) -> str:
     """Put texts together; fails when the result is too long for a cell."""
-    # counted first, for a thousand long texts would fill the memory before anyone could look at the result
-    if sum(map(len, parts)) > LONGEST_RESULT:
+    # many are counted first, for a thousand long texts would fill the memory before anyone could look at the result
+    if len(parts) > FEW and sum(map(len, parts)) > LONGEST_RESULT:
         raise Failed(CellError.TOO_LONG)
-    return "".join(parts)
+    text = "".join(parts)
+    if len(text) > LONGEST_RESULT:
+        raise Failed(CellError.TOO_LONG)
+    return text
 
 
 # What a reader sees

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from airtable_connector.kernel.clock import iso
@@ -33,6 +33,10 @@ EXACT_INTEGERS = 2**53
 WHOLE_NUMBERS = range(-(2**63), 2**64)
 """Whole numbers that our JSON reader reads as such; PostgreSQL's JSONB writes all of them without an exponent."""
 
+KEPT: Final = "attachment:"
+"""How the address of a file begins whose bytes are kept here; the hash of its content follows."""
+
+_KEPT_ADDRESS = re.compile(KEPT + "([0-9a-f]{64})", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 LONGEST_NUMBER = 400
 """Characters in a number that is spelled out; the longest one that a float writes has some 340."""
@@ -49,6 +53,28 @@ class Surroundings:
     ids: Ids
     attachments: Mapping[str, Mapping[str, Any]]
     """The attachments that the cell holds already, by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file whose bytes are kept here, named by the SHA-256 of its content.
+
+    As the value of an attachment field it is put behind those that the cell holds; in a list it stands as it is.
+    """
+
+    digest: str
+    size: int
+    type: str
+    filename: str
+
+
+def kept_file(item: object) -> KeptFile | None:
+    """Return which file an attachment of a cell is; None when it only has an address elsewhere."""
+    match item:
+        case {"url": str(url), "size": int(size), "type": str(kind), "filename": str(filename)}:
+            found = _KEPT_ADDRESS.fullmatch(url)
+            return None if found is None else KeptFile(found[1], size, kind, filename)
+    return None
 
 
 def read_cell(field: Field, value: object, around: Surroundings) -> Cell | None:
@@ -191,6 +217,8 @@ def _links(field: Field, value: object, _around: Surroundings | None) -> list[st
 
 
 def _attachments(field: Field, value: object, around: Surroundings | None) -> list[dict[str, Any]] | None:
+    if isinstance(value, KeptFile) and around is not None:
+        value = [*({"id": held} for held in around.attachments), value]
     items = _items(field, value, "a list of attachments")
     if around is None:
         raise InvalidCell(field.name, "a text", allowed="a list of attachments")
@@ -199,6 +227,10 @@ def _attachments(field: Field, value: object, around: Surroundings | None) -> li
 
 def _attachment(field: Field, item: object, around: Surroundings) -> dict[str, Any]:
     allowed = '{"url": "https://…", "filename"?: "…"} for a new one, {"id": "att…"} for one the cell holds'
+    if isinstance(item, KeptFile):
+        # in the order that PostgreSQL gives the members of an object: equal cells have equal bytes in both stores
+        kept = {"id": around.ids.mint("att"), "url": KEPT + item.digest, "size": item.size, "type": item.type}
+        return {**kept, "filename": item.filename}
     if not isinstance(item, Mapping):
         raise InvalidCell(field.name, describe(item), allowed=allowed)
     held = around.attachments.get(str(item.get("id", "")))

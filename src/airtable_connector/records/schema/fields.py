@@ -67,6 +67,7 @@ class Field:
     name: str
     type: FieldType
     options: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > 255:
@@ -89,6 +90,8 @@ class Field:
     def definition(self) -> dict[str, Any]:
         """Describe the field in the form of Airtable's Meta API."""
         shown: dict[str, Any] = {"id": self.id, "name": self.name, "type": str(self.type)}
+        if self.description:
+            shown["description"] = self.description
         if self.options:
             shown["options"] = dict(self.options)
         return shown

@@ -39,6 +39,7 @@ class Table:
     name: str
     fields: tuple[Field, ...]
     key: FieldId | None = None
+    description: str = ""
 
     def __post_init__(self) -> None:
         names = [field.name for field in self.fields]
@@ -78,9 +79,14 @@ class Table:
         return tuple(field for field in self.fields if field.type is FieldType.MULTIPLE_RECORD_LINKS)
 
     @cached_property
+    def attachment_fields(self) -> tuple[Field, ...]:
+        """The fields that hold attachments."""
+        return tuple(field for field in self.fields if field.type is FieldType.MULTIPLE_ATTACHMENTS)
+
+    @cached_property
     def depends_on_store(self) -> bool:
         """Whether cells of the table can be judged only beside what the store holds."""
-        return bool(self.link_fields) or any(field.type is FieldType.MULTIPLE_ATTACHMENTS for field in self.fields)
+        return bool(self.link_fields or self.attachment_fields)
 
     @cached_property
     def numbered(self) -> bool:
@@ -117,9 +123,11 @@ class Table:
 
     def definition(self) -> dict[str, Any]:
         """Describe the table in the form of Airtable's Meta API, with our ``keyFieldId``."""
+        description = {"description": self.description} if self.description else {}
         return {
             "id": self.id,
             "name": self.name,
+            **description,
             "primaryFieldId": self.primary_field.id,
             "keyFieldId": self.key,
             "fields": [field.definition() for field in self.fields],
@@ -153,7 +161,8 @@ def table_from_definition(definition: Mapping[str, Any]) -> Table:
     """
     try:
         fields = tuple(_field_from_definition(field) for field in definition["fields"])
-        return Table(TableId(definition["id"]), definition["name"], fields, definition.get("keyFieldId"))
+        key, description = definition.get("keyFieldId"), definition.get("description") or ""
+        return Table(TableId(definition["id"]), definition["name"], fields, key, description)
     except (KeyError, TypeError, AttributeError) as cause:
         raise InvalidSchema(
             "this is no table definition", hint='give {"id","name","fields":[{"id","name","type","options"?}]}'
@@ -169,7 +178,8 @@ def _field_from_definition(definition: Mapping[str, Any]) -> Field:
             field=str(definition["name"])[:80],
             hint=f"types: {', '.join(FieldType)}",
         ) from cause
-    return Field(FieldId(definition["id"]), definition["name"], kind, definition.get("options") or {})
+    options, description = definition.get("options") or {}, definition.get("description") or ""
+    return Field(FieldId(definition["id"]), definition["name"], kind, options, description)
 
 
 def _can_be_key(field: Field) -> bool:

@@ -18,8 +18,20 @@ from airtable_connector.records.storage.base import (
     move_head,
     read_head,
     read_tables,
+    save_table,
+    schema_changed,
     take_numbers,
     touch_head,
+)
+from airtable_connector.records.storage.comments import (
+    Comment,
+    add_comment,
+    change_comment,
+    comment_by_id,
+    comments_before,
+    count_comments,
+    remove_comment,
+    remove_comments_of,
 )
 from airtable_connector.records.storage.entries import (
     append_entries,
@@ -40,6 +52,7 @@ from airtable_connector.records.storage.records import (
     records_by_id,
     records_by_key,
     records_referring,
+    rename_choices,
     update_records,
 )
 from airtable_connector.records.storage.rows import (
@@ -47,8 +60,14 @@ from airtable_connector.records.storage.rows import (
 )
 
 __all__ = [
+    "Comment",
+    "add_comment",
     "add_table",
     "append_entries",
+    "change_comment",
+    "comment_by_id",
+    "comments_before",
+    "count_comments",
     "count_records",
     "delete_records",
     "drop_content",
@@ -74,6 +93,11 @@ __all__ = [
     "records_by_id",
     "records_by_key",
     "records_referring",
+    "remove_comment",
+    "remove_comments_of",
+    "rename_choices",
+    "save_table",
+    "schema_changed",
     "take_numbers",
     "touch_head",
     "update_records",

@@ -4,13 +4,15 @@ import orjson
 
 from airtable_connector.database import Reader, Row, Sql, Transaction
 from airtable_connector.kernel.ids import TableId
-from airtable_connector.records.feed import Head
+from airtable_connector.records.feed import SCHEMA_RECORD, Head
 from airtable_connector.records.schema import Table, table_from_definition
 
 _HEAD = "select seq, hash, ordinal from chain where id = 1"
 # a replica that commits later must see this one's head, so the row is locked where a row can be locked
 _LOCK_HEAD = Sql(_HEAD, _HEAD + " for update")
 _MOVE_HEAD = "update chain set seq = :seq, hash = :hash, ordinal = :ordinal where id = 1"
+# by the index of records
+_SCHEMA_CHANGED = "select 1 from feed where record_id = :record and seq > :after limit 1"
 _NOTIFY = "select pg_notify('connector_feed', '')"
 
 
@@ -56,6 +58,17 @@ async def add_table(tx: Transaction, table: Table, position: int) -> None:
         position=position,
         definition=orjson.dumps(table.definition()).decode(),
     )
+
+
+async def save_table(tx: Transaction, table: Table) -> None:
+    """Replace a table's definition."""
+    definition = orjson.dumps(table.definition()).decode()
+    await tx.run("update tables set definition = :definition where id = :id", id=table.id, definition=definition)
+
+
+async def schema_changed(reader: Reader, *, after: int) -> bool:
+    """Tell whether the feed has an entry about a table itself beyond a sequence."""
+    return await reader.one(_SCHEMA_CHANGED, record=SCHEMA_RECORD, after=after) is not None
 
 
 async def take_numbers(tx: Transaction, table: TableId, count: int) -> int:

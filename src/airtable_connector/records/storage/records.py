@@ -2,13 +2,13 @@
 
 # ruff: noqa: S608 - every statement is put together from literal texts of this room; values go in as parameters
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
 from airtable_connector.database import Reader, Sql, Transaction
 from airtable_connector.kernel.ids import TableId
-from airtable_connector.records.schema import Field, Record, storable
+from airtable_connector.records.schema import Field, FieldType, Record, storable
 from airtable_connector.records.storage.rows import ID_LIST, record_from, select_records
 
 _BY_IDS = select_records(f"where id in {ID_LIST[0]}", f"where id in {ID_LIST[1]}")
@@ -35,6 +35,29 @@ _UPDATE = Sql(
     " where ordinal = :ordinal",
 )
 _DELETE = "delete from records where ordinal = :ordinal"
+_NEW_NAME = (
+    "(select json_extract(n.value, '$[1]') from json_each(:names) n where json_extract(n.value, '$[0]') = {})",
+    "(select n ->> 1 from jsonb_array_elements(cast(:names as jsonb)) n where n ->> 0 = {})",
+)
+_RENAME_CHOICE = Sql(
+    f"update records set cells = jsonb_set(cells, '$.' || :field, {_NEW_NAME[0].format('cells ->> :field')})"
+    f" where table_id = :table and {_NEW_NAME[0].format('cells ->> :field')} is not null",
+    "update records set cells = jsonb_set(cells, array[cast(:field as text)],"
+    f" to_jsonb({_NEW_NAME[1].format('cells ->> :field')}))"
+    f" where table_id = :table and {_NEW_NAME[1].format('cells ->> :field')} is not null",
+)
+_RENAME_CHOICES = Sql(
+    "update records set cells = jsonb_set(cells, '$.' || :field,"
+    f" (select jsonb_group_array(coalesce({_NEW_NAME[0].format('c.value')}, c.value))"
+    " from json_each(cells, '$.' || :field) c))"
+    " where table_id = :table and exists (select 1 from json_each(cells, '$.' || :field) c"
+    f" where {_NEW_NAME[0].format('c.value')} is not null)",
+    "update records set cells = jsonb_set(cells, array[cast(:field as text)],"
+    f" (select jsonb_agg(coalesce({_NEW_NAME[1].format('c.item')}, c.item) order by c.place)"
+    " from jsonb_array_elements_text(cells -> :field) with ordinality c (item, place)))"
+    " where table_id = :table and exists (select 1 from jsonb_array_elements_text(cells -> :field) c (item)"
+    f" where {_NEW_NAME[1].format('c.item')} is not null)",
+)
 _COUNT = "select count(*) from records where table_id = :table"
 
 
@@ -83,6 +106,13 @@ async def update_records(tx: Transaction, records: Sequence[Record]) -> None:
 async def delete_records(tx: Transaction, records: Sequence[Record]) -> None:
     """Remove records."""
     await tx.run_many(_DELETE, [{"ordinal": record.ordinal} for record in records])
+
+
+async def rename_choices(tx: Transaction, table: TableId, field: Field, names: Mapping[str, str]) -> None:
+    """Give a select field's choices other names in all cells of the table at once; two may change places."""
+    statement = _RENAME_CHOICE if field.type is FieldType.SINGLE_SELECT else _RENAME_CHOICES
+    pairs = orjson.dumps(list(names.items())).decode()
+    await tx.run(statement, table=table, field=field.id, names=pairs)
 
 
 def _values(record: Record) -> dict[str, object]:

@@ -13,9 +13,6 @@ from airtable_connector.kernel.ids import looks_like_record_id
 from airtable_connector.web.airtable_api.errors import AddressUnknown
 from airtable_connector.web.http import AddressTooLong, Call
 
-BEGINNING: Final = "/v0/"
-"""How every path of the dialect begins."""
-
 LONGEST_ADDRESS: Final = 15_999
 """Characters of path and query, as Airtable documents it; longer questions go to ``listRecords``."""
 
@@ -35,9 +32,13 @@ COMMENT: Final = "/v0/{base}/{table}/{record}/comments/{comment}"
 UPLOAD: Final = "/v0/{base}/{record}/{field}/uploadAttachment"
 SYNC: Final = "/v0/{base}/{table}/sync/{sync}"
 WEBHOOKS: Final = "/v0/bases/{base}/webhooks"
-WEBHOOK: Final = "/v0/bases/{base}/webhooks/{rest}"
+WEBHOOK: Final = "/v0/bases/{base}/webhooks/{webhook}"
+REFRESH: Final = "/v0/bases/{base}/webhooks/{webhook}/refresh"
+NOTIFICATIONS: Final = "/v0/bases/{base}/webhooks/{webhook}/enableNotifications"
+PAYLOADS: Final = "/v0/bases/{base}/webhooks/{webhook}/payloads"
 
 _BASE_ID: Final = re.compile(r"app[0-9A-Za-z]{14}", re.ASCII)
+_WEBHOOK_ID: Final = re.compile(r"ach[0-9A-Za-z]{14}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,13 @@ def read_address(call: Call) -> Address:
         parts = [unquote_to_bytes(part).decode() for part in path.removesuffix(b"/").split(b"/")[2:]]
     except UnicodeDecodeError:
         raise AddressUnknown from None
-    found = _schema_address(parts) if parts[:1] == ["meta"] else _record_address(parts)
+    match parts[:1]:
+        case ["meta"]:
+            found = _schema_address(parts)
+        case ["bases"]:
+            found = _webhook_address(parts)
+        case _:
+            found = _record_address(parts)
     base, record = found.values.get("base"), found.values.get("record")
     if (base is not None and not is_base_id(base)) or (record is not None and not looks_like_record_id(record)):
         raise AddressUnknown
@@ -99,12 +106,24 @@ def _schema_address(parts: list[str]) -> Address:
             raise AddressUnknown
 
 
-def _record_address(parts: list[str]) -> Address:
+def _webhook_address(parts: list[str]) -> Address:
     match parts:
         case ["bases", base, "webhooks"]:
             return Address(WEBHOOKS, {"base": base})
-        case ["bases", base, "webhooks", _, *_]:
-            return Address(WEBHOOK, {"base": base})
+        case ["bases", base, "webhooks", webhook, *rest] if _WEBHOOK_ID.fullmatch(webhook):
+            template = {
+                (): WEBHOOK,
+                ("refresh",): REFRESH,
+                ("enableNotifications",): NOTIFICATIONS,
+                ("payloads",): PAYLOADS,
+            }.get(tuple(rest))
+            if template is not None:
+                return Address(template, {"base": base, "webhook": webhook})
+    raise AddressUnknown
+
+
+def _record_address(parts: list[str]) -> Address:
+    match parts:
         case [base, table] if table:
             return Address(RECORDS, {"base": base, "table": table})
         case [base, table, "listRecords"]:
@@ -113,11 +132,11 @@ def _record_address(parts: list[str]) -> Address:
             return Address(RECORD, {"base": base, "table": table, "record": record})
         case [base, _, "sync", _]:
             return Address(SYNC, {"base": base})
-        case [base, record, _, "uploadAttachment"]:
-            return Address(UPLOAD, {"base": base, "record": record})
-        case [base, _, record, "comments"]:
-            return Address(COMMENTS, {"base": base, "record": record})
-        case [base, _, record, "comments", _]:
-            return Address(COMMENT, {"base": base, "record": record})
+        case [base, record, field, "uploadAttachment"]:
+            return Address(UPLOAD, {"base": base, "record": record, "field": field})
+        case [base, table, record, "comments"]:
+            return Address(COMMENTS, {"base": base, "table": table, "record": record})
+        case [base, table, record, "comments", comment]:
+            return Address(COMMENT, {"base": base, "table": table, "record": record, "comment": comment})
         case _:
             raise AddressUnknown

@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 from typing import Final
 
-from airtable_connector.records import Field, Table, UnknownTable, Workspace, stable_id
+from airtable_connector.records import AttachmentAddresses, Field, Table, UnknownTable, Workspace, stable_id
 from airtable_connector.web.airtable_api.errors import ModelNotFound, ViewMissing, ViewOfOtherTable
-from airtable_connector.web.airtable_api.scopes import check_scope
+from airtable_connector.web.airtable_api.place import DERIVED_ID
+from airtable_connector.web.airtable_api.scopes import check_scope, was_granted
 from airtable_connector.web.http import Call
 
 VIEW_NAME: Final = "Grid view"
 """The one view of every table: all of its records in the order of creation, all of its fields."""
-
-DERIVED_ID: Final = stable_id("app", "Airtable Connector")
-"""The id of a base that was given none: the same everywhere, as the ids of the standard tables are."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +24,9 @@ class BaseName:
 class Base:
     """The one base of this service."""
 
-    def __init__(self, workspace: Workspace, name: BaseName) -> None:
+    def __init__(self, workspace: Workspace, name: BaseName, attachments: AttachmentAddresses) -> None:
         self.workspace = workspace
+        self.attachments = attachments
         self.id = name.id or DERIVED_ID
         self.name = name.name
 
@@ -38,10 +37,10 @@ class Base:
         parameters and bodies before it tells what is not permitted.
 
         Raises:
-            ModelNotFound: it names another base.
+            ModelNotFound: it names another base, or the caller was not granted this one.
             MissingPermission: the caller has not the scope that the route needs.
         """
-        if call.path_params["base"] != self.id:
+        if call.path_params["base"] != self.id or not was_granted(call.caller, self.id):
             raise ModelNotFound
         check_scope(call)
 
@@ -49,7 +48,7 @@ class Base:
         """Enter the base, and find the table that the address names: by id, by name, by name in other letters.
 
         Raises:
-            ModelNotFound: the base is another one, or it has no such table.
+            ModelNotFound: the base is another one, or not granted, or it has no such table.
             MissingPermission: the caller has not the scope that the route needs.
         """
         self.enter(call)

@@ -216,6 +216,24 @@ class MergeFieldMissing(Invalid):
         super().__init__(f'Every record without an id must have the field to merge on "{field}"', field=field)
 
 
+class UploadTooLarge(Invalid):
+    """A file has more bytes than an attachment may have."""
+
+    code = "airtable-upload-too-large"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"An attachment may have {most:,} bytes", field="file")
+
+
+class UploadsAtOnce(LimitReached):
+    """As many uploads are at work as are held in memory at once."""
+
+    code = "airtable-uploads-at-once"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} uploads are at work; please try again", retry_after=timedelta(seconds=1))
+
+
 class CalledTooFast(LimitReached):
     """The base was asked more often in a second than the operator allows."""
 

@@ -62,6 +62,8 @@ class ListOptions:
     formula: str = ""
     sort: tuple[tuple[str, bool], ...] = ()
     """Names or ids of fields, each with whether it goes down."""
+    counts_comments: bool = False
+    """Each record is wanted with the number of its comments."""
 
 
 _FORM: Final[Mapping[str, Callable[[str, list[str]], object]]] = {
@@ -132,9 +134,9 @@ def form_from_query(parameters: Parameters) -> Form:
 
 
 def _list_options(asked: Mapping[str, object]) -> ListOptions:
-    for metadata in _texts(asked, "recordMetadata"):
-        # no record has comments here, and Airtable leaves a count of none out
-        if metadata != "commentCount":
+    metadata = _texts(asked, "recordMetadata")
+    for each in metadata:
+        if each != "commentCount":
             raise InvalidParameters("recordMetadata")
     size, most = _number(asked, "pageSize"), _number(asked, "maxRecords")
     if size is not None and size > LARGEST_PAGE:
@@ -147,6 +149,7 @@ def _list_options(asked: Mapping[str, object]) -> ListOptions:
         view=_text(asked, "view"),
         formula=(_text(asked, "filterByFormula") or "").strip(),
         sort=_sort(asked.get("sort", [])),
+        counts_comments=bool(metadata),
     )
 
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from airtable_connector.web.airtable_api.base import Base
 from airtable_connector.web.airtable_api.bodies import read_object
+from airtable_connector.web.airtable_api.commenting import with_comment_counts
 from airtable_connector.web.airtable_api.errors import ModelNotFound
 from airtable_connector.web.airtable_api.listing import Question, read_question
 from airtable_connector.web.airtable_api.options import ListOptions, form_from_query, list_from_body, list_from_query
@@ -27,19 +28,19 @@ class ReadingEndpoints:
         """Answer ``GET /v0/{base}/{table}``: one page of records."""
         asked = (call.path_params["base"], call.path_params["table"], call.query_string)
         known = self._questions.get(asked)
-        if known is not None:
+        if known is not None and self._base.workspace.is_present(known.query.table):
             self._base.enter(call)  # it may have been another caller's question
         else:
             known = self._question(call, list_from_query(read_parameters(call)))
             if len(self._questions) >= REMEMBERED:
                 self._questions.clear()
             self._questions[asked] = known
-        return await self._page(known)
+        return await self._page(known, call.origin)
 
     async def list_by_body(self, call: Call) -> Answer:
         """Answer ``POST /v0/{base}/{table}/listRecords``: the same, for questions too long for an address."""
         body = await read_object(call)
-        return await self._page(self._question(call, list_from_body(body, read_parameters(call))))
+        return await self._page(self._question(call, list_from_body(body, read_parameters(call))), call.origin)
 
     async def read(self, call: Call) -> Answer:
         """Answer ``GET /v0/{base}/{table}/{record}``: one record, which may be another table's."""
@@ -52,17 +53,19 @@ class ReadingEndpoints:
             if found is None:
                 raise ModelNotFound
             table, blob = found
-        (shown,) = await show(self._base, table, [blob], form)
+        (shown,) = await show(self._base, table, [blob], form, origin=call.origin)
         return Answer(200, shown, media_type=JSON_UTF8)
 
     def _question(self, call: Call, options: ListOptions) -> Question:
         table = self._base.table(call)
         return read_question(self._base, table, options)
 
-    async def _page(self, question: Question) -> Answer:
+    async def _page(self, question: Question, origin: str) -> Answer:
         workspace, query = self._base.workspace, question.query
         page = workspace.page_from_memory(query) or await workspace.page(query)
-        blobs = await show(self._base, query.table, page.records, question.options.form)
+        blobs = await show(self._base, query.table, page.records, question.options.form, origin=origin)
+        if question.options.counts_comments:
+            blobs = await with_comment_counts(self._base, blobs)
         offset = question.offset(len(blobs), page.next)
         end = b"]}" if offset is None else b'],"offset":"%b"}' % offset.encode("ascii")
         return Answer(200, b'{"records":[' + b",".join(blobs) + end, media_type=JSON_UTF8)

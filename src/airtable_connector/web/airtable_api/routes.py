@@ -6,17 +6,22 @@ from typing import Final
 
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import ConnectorError
-from airtable_connector.records import Workspace
+from airtable_connector.ops import Hooks
+from airtable_connector.records import AttachmentAddresses, AttachmentFiles, Workspace
 from airtable_connector.web.airtable_api import addresses, words
 from airtable_connector.web.airtable_api.addresses import read_address
 from airtable_connector.web.airtable_api.base import Base, BaseName
+from airtable_connector.web.airtable_api.commenting import CommentEndpoints
 from airtable_connector.web.airtable_api.errors import AddressUnknown, NotOffered
 from airtable_connector.web.airtable_api.pace import Pace, PaceSettings
+from airtable_connector.web.airtable_api.place import BEGINNING
 from airtable_connector.web.airtable_api.reading import ReadingEndpoints
 from airtable_connector.web.airtable_api.schema import SchemaEndpoints
 from airtable_connector.web.airtable_api.scopes import Scope
+from airtable_connector.web.airtable_api.uploading import LONGEST_BODY, UploadEndpoint
+from airtable_connector.web.airtable_api.webhooks import WebhookEndpoints
 from airtable_connector.web.airtable_api.writing import WritingEndpoints
-from airtable_connector.web.http import Answer, Call, Endpoint, Header, Resource, Stream
+from airtable_connector.web.http import Answer, Call, Endpoint, Header, Resource, Stream, Verify
 
 NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.BASES: {"POST": "creating bases"},
@@ -26,12 +31,7 @@ NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.FIELDS: {"POST": "creating fields"},
     addresses.FIELD: {"PATCH": "changing fields"},
     addresses.ENTERPRISE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), "the API for administrators"),
-    addresses.COMMENTS: {"GET": "comments", "POST": "comments"},
-    addresses.COMMENT: {"PATCH": "comments", "DELETE": "comments"},
-    addresses.UPLOAD: {"POST": "uploading attachments; give a url instead"},
     addresses.SYNC: {"POST": "syncing CSV files"},
-    addresses.WEBHOOKS: {"GET": "webhooks", "POST": "webhooks"},
-    addresses.WEBHOOK: {"GET": "webhooks", "POST": "webhooks", "DELETE": "webhooks"},
 }
 """What Airtable answers and we do not, by address and method."""
 
@@ -47,11 +47,23 @@ class Route:
 class AirtableApi:
     """Airtable's Web API over the record store: a dialect, as the edge asks for one."""
 
-    beginning = addresses.BEGINNING
+    beginning = BEGINNING
 
-    def __init__(self, workspace: Workspace, name: BaseName, pace: PaceSettings, *, clock: Clock) -> None:
-        base, paced = Base(workspace, name), Pace(pace, clock).keep
-        offered = _offered(base)
+    def __init__(
+        self,
+        workspace: Workspace,
+        name: BaseName,
+        pace: PaceSettings,
+        *,
+        files: AttachmentFiles,
+        attachments: AttachmentAddresses,
+        hooks: Hooks,
+        verify: Verify,
+        clock: Clock,
+    ) -> None:
+        self.verify = verify
+        base, paced = Base(workspace, name, attachments), Pace(pace, clock).keep
+        offered = _offered(base, files, hooks, clock)
         self._resources: dict[str, Resource] = {}
         for template in offered.keys() | NOT_OFFERED.keys():
             missing = {method: _missing(what) for method, what in NOT_OFFERED.get(template, {}).items()}
@@ -73,6 +85,8 @@ class AirtableApi:
         offered = self.routes.get(address.template)
         if offered is not None:
             call.needs = offered.get("GET" if call.method == "HEAD" else call.method)
+        if address.template == addresses.UPLOAD:
+            call.body_room = LONGEST_BODY
         return resource
 
     def refusal(self, error: ConnectorError, headers: tuple[Header, ...]) -> Answer:
@@ -84,8 +98,10 @@ class AirtableApi:
         return words.internal(trace_id)
 
 
-def _offered(base: Base) -> Mapping[str, Mapping[str, Route]]:
+def _offered(base: Base, files: AttachmentFiles, hooks: Hooks, clock: Clock) -> Mapping[str, Mapping[str, Route]]:
     reading, writing, schema = ReadingEndpoints(base), WritingEndpoints(base), SchemaEndpoints(base)
+    comments, uploads = CommentEndpoints(base), UploadEndpoint(base, files)
+    webhooks = WebhookEndpoints(base, hooks, clock)
     return {
         addresses.WHOAMI: {"GET": Route(schema.whoami, None)},
         addresses.BASES: {"GET": Route(schema.bases, Scope.READ_SCHEMA)},
@@ -104,6 +120,23 @@ def _offered(base: Base) -> Mapping[str, Mapping[str, Route]]:
             "PUT": Route(writing.replace, Scope.WRITE_RECORDS),
             "DELETE": Route(writing.remove, Scope.WRITE_RECORDS),
         },
+        addresses.COMMENTS: {
+            "GET": Route(comments.list, Scope.READ_COMMENTS),
+            "POST": Route(comments.create, Scope.WRITE_COMMENTS),
+        },
+        addresses.COMMENT: {
+            "PATCH": Route(comments.change, Scope.WRITE_COMMENTS),
+            "DELETE": Route(comments.remove, Scope.WRITE_COMMENTS),
+        },
+        addresses.UPLOAD: {"POST": Route(uploads.upload, Scope.WRITE_RECORDS)},
+        addresses.WEBHOOKS: {
+            "GET": Route(webhooks.list, Scope.MANAGE_WEBHOOKS),
+            "POST": Route(webhooks.create, Scope.MANAGE_WEBHOOKS),
+        },
+        addresses.WEBHOOK: {"DELETE": Route(webhooks.delete, Scope.MANAGE_WEBHOOKS)},
+        addresses.REFRESH: {"POST": Route(webhooks.refresh, Scope.MANAGE_WEBHOOKS)},
+        addresses.NOTIFICATIONS: {"POST": Route(webhooks.enable_notifications, Scope.MANAGE_WEBHOOKS)},
+        addresses.PAYLOADS: {"GET": Route(webhooks.payloads, Scope.MANAGE_WEBHOOKS)},
     }
 
 

@@ -5,12 +5,13 @@ from typing import Any, Final
 
 import orjson
 
-from airtable_connector.records import Table, stable_id
+from airtable_connector.records import Table
 from airtable_connector.web.airtable_api.base import VIEW_NAME, Base, view_id, visible_fields
 from airtable_connector.web.airtable_api.errors import InvalidParameters, OffsetInvalid
 from airtable_connector.web.airtable_api.field_options import complete_options
 from airtable_connector.web.airtable_api.parameters import one, read_parameters, refuse_parameters
-from airtable_connector.web.airtable_api.scopes import Scope, check_scope, scopes_of
+from airtable_connector.web.airtable_api.scopes import Scope, check_scope, scopes_of, was_granted
+from airtable_connector.web.airtable_api.users import user_id
 from airtable_connector.web.airtable_api.words import JSON_UTF8
 from airtable_connector.web.http import Answer, Call
 
@@ -34,16 +35,18 @@ class SchemaEndpoints:
         refuse_parameters(call)
         held = scopes_of(call.caller)
         scopes = [scope for scope in Scope if scope in held]
-        return _answer({"id": stable_id("usr", str(call.caller.droplet)), "scopes": scopes})
+        return _answer({"id": user_id(call.caller.droplet), "scopes": scopes})
 
     async def bases(self, call: Call) -> Answer:
-        """Answer ``GET /v0/meta/bases``: the one base, on the one page."""
+        """Answer ``GET /v0/meta/bases``: the one base, on the one page, when it was granted to the caller."""
         for name, values in read_parameters(call).items():
             if name != "offset":
                 raise InvalidParameters(name)
             if one(name, values):
                 raise OffsetInvalid(one(name, values))
         check_scope(call)
+        if not was_granted(call.caller, self._base.id):
+            return _answer({"bases": []})
         held = scopes_of(call.caller)
         level = next(level for scope, level in LEVELS.items() if scope in held)
         return _answer({"bases": [{"id": self._base.id, "name": self._base.name, "permissionLevel": level}]})

@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from airtable_connector.mesh import AccessToken
 from airtable_connector.web.http import Call, Caller, MissingPermission
 
 
@@ -30,9 +31,16 @@ BY_PERMISSION: Final[Mapping[str, frozenset[Scope]]] = {
 """What the permissions of a mesh token come to."""
 
 
-def scopes_of(caller: Caller) -> AbstractSet[Scope]:
-    """Return what a caller may do."""
+def scopes_of(caller: Caller) -> AbstractSet[str]:
+    """Return what a caller may do: an access token says it, a permission of the mesh comes to it."""
+    if isinstance(caller, AccessToken):
+        return caller.scopes
     return _mapped(frozenset(caller.permissions))
+
+
+def was_granted(caller: Caller, base: str) -> bool:
+    """Tell whether a caller may enter a base; the mesh's own may enter every one."""
+    return not isinstance(caller, AccessToken) or caller.base == base
 
 
 def check_scope(call: Call) -> None:

@@ -14,8 +14,13 @@ from airtable_connector.web.airtable_api.options import AsText, Form
 from airtable_connector.web.airtable_api.texts import joined, text_of
 
 
-async def show(base: Base, table: Table, blobs: Sequence[bytes], form: Form) -> Sequence[bytes]:
-    """Put records of a table into a form; fields that the form names must be the table's."""
+async def show(base: Base, table: Table, blobs: Sequence[bytes], form: Form, *, origin: str) -> Sequence[bytes]:
+    """Put records of a table into a form; fields that the form names must be the table's.
+
+    ``origin`` is where the caller finds us, for the addresses of attachments.
+    """
+    if table.attachment_fields:
+        blobs = [base.attachments.show(blob, origin) for blob in blobs]
     if form.as_stored:
         return blobs
     fields = {table.field(name).name for name in form.fields} or set(table.by_name)

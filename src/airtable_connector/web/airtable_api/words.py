@@ -82,10 +82,15 @@ TYPES: Final[Mapping[type[ConnectorError], str]] = {
 
 LEAVES: Final[Mapping[str, tuple[int, str]]] = {
     "address-too-long": (414, "INVALID_REQUEST_UNKNOWN"),
+    "airtable-upload-too-large": (413, "REQUEST_TOO_LARGE"),
     "body-too-large": (413, "REQUEST_TOO_LARGE"),
+    "comment-not-found": (422, "ROW_COMMENT_DOES_NOT_EXIST"),
+    "parent-comment-not-found": (404, "MODEL_ID_NOT_FOUND"),
     "body-too-slow": (408, "INVALID_REQUEST_BODY"),
     "doubled-header": (400, "INVALID_REQUEST_UNKNOWN"),
     "too-many-headers": (431, "INVALID_REQUEST_UNKNOWN"),
+    "too-many-webhooks": (422, "TOO_MANY_WEBHOOKS_IN_BASE"),
+    "webhook-filters-invalid": (422, "INVALID_FILTERS"),
     # it may have taken effect, so nobody should be told that repeating it is safe
     "commit-unknown": (500, "SERVER_ERROR"),
 }
@@ -96,6 +101,9 @@ UNREADABLE: Final = frozenset({"not-json", "malformed-json", "nested-too-deeply"
 
 TOO_OFTEN: Final = frozenset({"requests-too-often", "refused-too-often"})
 """Leaves of the edge, by their code, that clients know under Airtable's own message."""
+
+NOT_PERMITTED: Final = frozenset({"missing-permission", "comment-of-another"})
+"""Leaves, by their code, that clients know under Airtable's own message."""
 
 BAD_FORMULA: Final = "The formula for filtering records is invalid: "
 
@@ -155,7 +163,7 @@ def _message(error: ConnectorError) -> str:
         case Unauthenticated():
             # why a token is refused stands in WWW-Authenticate; clients compare this text
             return "Authentication required"
-        case Forbidden() if error.code == "missing-permission":
+        case Forbidden() if error.code in NOT_PERMITTED:
             return "You are not permitted to perform this operation"
         case _:
             return error.message

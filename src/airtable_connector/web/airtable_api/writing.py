@@ -78,7 +78,7 @@ class WritingEndpoints:
         write = read_creation(await read_object(call))
         table = self._base.table(call)
         operations = [Create(table, await self._cells(table, sent, write)) for sent in write.records]
-        return await self._answer(write, table, await self._write(call, table, operations))
+        return await self._answer(call, write, table, await self._write(call, table, operations))
 
     async def change(self, call: Call) -> Answer:
         """Answer ``PATCH /v0/{base}/{table}/{record}``: change only the cells named."""
@@ -126,7 +126,7 @@ class WritingEndpoints:
         table = await self._holder(record)
         cells = await self._cells(table, write.records[0], write)
         operation = Update(table, record, replacing(table, cells) if replaces else cells)
-        return await self._answer(write, table, await self._write(call, table, [operation]))
+        return await self._answer(call, write, table, await self._write(call, table, [operation]))
 
     async def _change_many(self, call: Call, *, replaces: bool) -> Answer:
         refuse_parameters(call)
@@ -144,7 +144,7 @@ class WritingEndpoints:
                 operations.append(Update(table, sent.id, wanted))
             else:
                 raise RowMissing(sent.id)
-        return await self._answer(write, table, await self._write(call, table, operations))
+        return await self._answer(call, write, table, await self._write(call, table, operations))
 
     async def _cells(self, table: Table, sent: Sent, write: Write) -> Cells:
         cells = await typecast(self._base, table, sent.cells) if write.typecast else sent.cells
@@ -176,9 +176,10 @@ class WritingEndpoints:
         assert isinstance(outcome, Done)
         return outcome.written
 
-    async def _answer(self, write: Write, table: Table, written: Sequence[Written]) -> Answer:
-        stored = [table.encode(each.record) for each in written if each.record is not None]
-        blobs = await show(self._base, table, stored, Form(by_id=write.by_id))
+    async def _answer(self, call: Call, write: Write, table: Table, written: Sequence[Written]) -> Answer:
+        stored = [each.table.encode(each.record) for each in written if each.table and each.record]
+        shown = self._base.workspace.table(table.id)
+        blobs = await show(self._base, shown, stored, Form(by_id=write.by_id), origin=call.origin)
         if not write.many:
             return Answer(200, blobs[0], media_type=JSON_UTF8)
         end = b"]}" if write.merge_on is None else b"]," + orjson.dumps(_merged(written))[1:]

@@ -75,8 +75,9 @@ _REFUSALS: Final[Mapping[int, Refusal]] = {
     ),
     404: Refusal(
         "AirtableNotFound",
-        "an id in the address has not the shape of one, or a record that a batch removes is not there.",
-        ("NOT_FOUND",),
+        "an id in the address has not the shape of one; or a record that a batch removes, a webhook, or the comment to"
+        " answer is not there.",
+        ("NOT_FOUND", "MODEL_ID_NOT_FOUND"),
         'Could not find a record with ID "recT5rq0Wn3xYz8Ka".',
         also=(closed({"error": {"const": "NOT_FOUND"}}),),
     ),
@@ -112,11 +113,14 @@ _REFUSALS: Final[Mapping[int, Refusal]] = {
             "INVALID_ATTACHMENT_OBJECT",
             "INVALID_RECORD_ID",
             "ROW_DOES_NOT_EXIST",
+            "ROW_COMMENT_DOES_NOT_EXIST",
             "ROW_TABLE_DOES_NOT_MATCH_LINKED_TABLE",
             "VIEW_NAME_NOT_FOUND",
             "VIEW_ID_NOT_FOUND",
             "INVALID_FILTER_BY_FORMULA",
             "INVALID_OFFSET_VALUE",
+            "INVALID_FILTERS",
+            "TOO_MANY_WEBHOOKS_IN_BASE",
         ),
         'Field "Time_Spent_hr" cannot accept the provided value',
         # Airtable gives no message with this one

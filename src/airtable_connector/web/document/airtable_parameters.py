@@ -139,6 +139,10 @@ RECORDS_TO_REMOVE: Final = {
     "required": True,
 }
 
+UPLOAD_FIELD: Final = placeholder(
+    "field", ref("AirtableFieldName"), "The name or id of a field for attachments.", "fldAp2cCYWVz7gk8X"
+)
+
 PAGE_OF_BASES: Final = query("offset", {"const": ""}, "There is one page, and so only an empty one is taken.")
 
 VISIBLE_FIELDS: Final = query(

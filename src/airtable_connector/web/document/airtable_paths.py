@@ -1,28 +1,29 @@
 """The operations of Airtable's Web API."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from airtable_connector.records import SPRINTS, stable_id
 from airtable_connector.web.airtable_api import DERIVED_ID, addresses
 from airtable_connector.web.airtable_api.base import VIEW_NAME, view_id
 from airtable_connector.web.airtable_api.scopes import BY_PERMISSION, Scope
-from airtable_connector.web.document import airtable_answers
-from airtable_connector.web.document.airtable_answers import airtable_refusals
+from airtable_connector.web.document.airtable_answers import BODY
+from airtable_connector.web.document.airtable_comments import comment_paths
+from airtable_connector.web.document.airtable_operations import airtable_operation
 from airtable_connector.web.document.airtable_parameters import (
     FORM,
     LIST,
     PAGE_OF_BASES,
     RECORDS_TO_REMOVE,
+    UPLOAD_FIELD,
     VISIBLE_FIELDS,
     in_base,
 )
+from airtable_connector.web.document.airtable_webhooks import webhook_paths
 from airtable_connector.web.document.answers import answer
 from airtable_connector.web.document.examples import CELLS_OF, RECORD_ID, record
 from airtable_connector.web.document.operations import body_of
 from airtable_connector.web.document.shapes import Schema
 
-TAG: Final = "Airtable Web API"
 ABOUT: Final = (
     "The same records, as clients of Airtable ask for them. Lists of the query may be spelled `fields`, `fields[]` or"
     " `fields[0]`; a `/` at the end of an address is allowed. `docs/airtable-compatibility.md` tells where it differs"
@@ -74,31 +75,10 @@ def airtable_paths() -> dict[str, Schema]:
             "put": _change_one("replaceRecord", "Replace one record", f"{_EMPTIES} {_ANY_TABLE}"),
             "delete": _remove(),
         },
+        addresses.UPLOAD: {"post": _upload()},
+        **comment_paths(),
+        **webhook_paths(),
     }
-
-
-def _operation(
-    name: str,
-    summary: str,
-    answered: Schema,
-    needs: Scope | None,
-    *,
-    description: str = "",
-    parameters: Sequence[Schema] = (),
-    body: Schema | None = None,
-    refused: Sequence[int] = (),
-) -> Schema:
-    described: Schema = {"tags": [TAG], "operationId": name, "summary": summary}
-    if description:
-        described["description"] = description
-    if needs is not None:
-        described["security"] = [{"bearer": [str(needs)]}]
-    if parameters:
-        described["parameters"] = list(parameters)
-    if body is not None:
-        described["requestBody"] = body
-    refusals = airtable_refusals(*airtable_answers.EVERYWHERE, *refused)
-    return {**described, "responses": {"200": answered, **refusals}}
 
 
 # the base and who calls
@@ -106,7 +86,7 @@ def _operation(
 
 def _whoami() -> Schema:
     scopes = [str(scope) for scope in Scope if scope in BY_PERMISSION["read"]]
-    return _operation(
+    return airtable_operation(
         "whoami",
         "Tell who calls, and what they may do",
         answer("The calling droplet as a user.", "AirtableUser", {"id": stable_id("usr", "5"), "scopes": scopes}),
@@ -116,7 +96,7 @@ def _whoami() -> Schema:
 
 def _bases() -> Schema:
     base = {"id": DERIVED_ID, "name": "Airtable Connector", "permissionLevel": "edit"}
-    return _operation(
+    return airtable_operation(
         "listBases",
         "List the bases",
         answer("The one base.", "AirtableBases", {"bases": [base]}),
@@ -126,7 +106,7 @@ def _bases() -> Schema:
 
 
 def _tables() -> Schema:
-    return _operation(
+    return airtable_operation(
         "getBaseSchema",
         "List the tables of a base",
         answer("Every table with its fields and views.", "AirtableTables", {"tables": [_TABLE]}),
@@ -140,7 +120,7 @@ def _tables() -> Schema:
 
 
 def _list() -> Schema:
-    return _operation(
+    return airtable_operation(
         "listRecords",
         "List records",
         answer("A page of records.", "AirtablePage", _SOME),
@@ -153,19 +133,19 @@ def _list() -> Schema:
 
 
 def _list_by_body() -> Schema:
-    return _operation(
+    return airtable_operation(
         "listRecordsByBody",
         "List records, for questions that are too long for an address",
         answer("A page of records.", "AirtablePage", _SOME),
         Scope.READ_RECORDS,
         parameters=in_base("Table", "TimeZone", "UserLocale"),
         body=body_of("AirtableQuestion", {"filterByFormula": '{Status} = "Active"', "pageSize": 50}, required=False),
-        refused=(404, *airtable_answers.BODY),
+        refused=(404, *BODY),
     )
 
 
 def _read() -> Schema:
-    return _operation(
+    return airtable_operation(
         "getRecord",
         "Read one record",
         answer("The record.", "AirtableRecord", _RECORD),
@@ -180,7 +160,7 @@ def _read() -> Schema:
 
 
 def _create() -> Schema:
-    return _operation(
+    return airtable_operation(
         "createRecords",
         "Add one record, or up to 10",
         answer("What was added, in the order sent.", "AirtableWritten", _SOME),
@@ -188,12 +168,12 @@ def _create() -> Schema:
         description=f"{_WHOLE} The values of a table's key are unique.",
         parameters=in_base("Table"),
         body=body_of("AirtableNew", {"records": [{"fields": _CELLS}], "typecast": True}),
-        refused=(404, 500, *airtable_answers.BODY),
+        refused=(404, 500, *BODY),
     )
 
 
 def _change_many(name: str, summary: str, more: str) -> Schema:
-    return _operation(
+    return airtable_operation(
         name,
         summary,
         answer("The records as they are now, in the order sent.", "AirtableChanged", _SOME),
@@ -201,12 +181,12 @@ def _change_many(name: str, summary: str, more: str) -> Schema:
         description=f"{_WHOLE} {more}".rstrip(),
         parameters=in_base("Table"),
         body=body_of("AirtableChanges", _UPSERT),
-        refused=(404, 500, *airtable_answers.BODY),
+        refused=(404, 500, *BODY),
     )
 
 
 def _change_one(name: str, summary: str, description: str) -> Schema:
-    return _operation(
+    return airtable_operation(
         name,
         summary,
         answer("The record as it is now.", "AirtableRecord", _RECORD),
@@ -214,12 +194,12 @@ def _change_one(name: str, summary: str, description: str) -> Schema:
         description=description,
         parameters=in_base("Table", "Record"),
         body=body_of("AirtableChange", _DONE),
-        refused=(404, 500, *airtable_answers.BODY),
+        refused=(404, 500, *BODY),
     )
 
 
 def _remove() -> Schema:
-    return _operation(
+    return airtable_operation(
         "deleteRecord",
         "Remove one record",
         answer("Removed.", "AirtableRemoved", _REMOVED),
@@ -231,7 +211,7 @@ def _remove() -> Schema:
 
 
 def _remove_many() -> Schema:
-    return _operation(
+    return airtable_operation(
         "deleteRecords",
         "Remove up to 10 records",
         answer("Removed; one that was named twice counts once.", "AirtableRemovedRecords", {"records": [_REMOVED]}),
@@ -239,4 +219,25 @@ def _remove_many() -> Schema:
         description=_WHOLE,
         parameters=[*in_base("Table"), RECORDS_TO_REMOVE],
         refused=(404, 413, 500),
+    )
+
+
+def _upload() -> Schema:
+    kept = {
+        "id": "attW8eG2x0ew1Af3Q",
+        "url": "https://drop2.fullpotential.ai/attachments/…",
+        "size": 5,
+        "type": "text/plain",
+        "filename": "report.txt",
+    }
+    return airtable_operation(
+        "uploadAttachment",
+        "Put a file behind those that a cell holds",
+        answer("The record, with this cell alone.", "AirtableRecord", {**_RECORD, "fields": {_FIELD.id: [kept]}}),
+        Scope.WRITE_RECORDS,
+        parameters=[*in_base("Record"), UPLOAD_FIELD],
+        body=body_of(
+            "AirtableUpload", {"contentType": "text/plain", "filename": "report.txt", "file": "aGVsbG8="}
+        ),
+        refused=(404, 500, *BODY),
     )

@@ -9,15 +9,13 @@ from airtable_connector.web.airtable_api.errors import MOST_WRITTEN
 from airtable_connector.web.airtable_api.options import DIRECTIONS, LARGEST_PAGE
 from airtable_connector.web.airtable_api.schema import LEVELS
 from airtable_connector.web.airtable_api.scopes import Scope
-from airtable_connector.web.document.shapes import Schema, closed, list_of, ref
+from airtable_connector.web.document.shapes import Schema, airtable_id, closed, list_of, ref
 
 _LARGEST_NUMBER: Final = 2**31 - 1
 _NAME: Final[Schema] = {"type": "string", "minLength": 1}
+_WORD: Final = "[0-9A-Za-z][0-9A-Za-z!#$&^_.+-]{0,62}"
+_SIGN: Final = "[0-9A-Za-z+/]"
 _FLAG: Final[Schema] = {"type": "boolean", "default": False}
-
-
-def _id(prefix: str) -> Schema:
-    return {"type": "string", "pattern": f"^{prefix}[0-9A-Za-z]{{14}}$"}
 
 
 def _write(members: Mapping[str, Schema]) -> Schema:
@@ -57,7 +55,7 @@ _QUESTION: Final[Mapping[str, Schema]] = {
 }
 
 AIRTABLE_SCHEMAS: Final[Mapping[str, Schema]] = {
-    "AirtableBaseId": _id("app"),
+    "AirtableBaseId": airtable_id("app"),
     "AirtableFieldName": {**_NAME, "description": "A field's name or id."},
     "AirtableSortField": {**_NAME, "description": "The name or id of a field whose type has an order."},
     "AirtableMergeField": {**_NAME, "description": "The name or id of a field whose type can be compared."},
@@ -72,7 +70,15 @@ AIRTABLE_SCHEMAS: Final[Mapping[str, Schema]] = {
         "additionalProperties": True,
         "description": 'Cells by field name or id. `null`, `""` and `[]` empty one; a computed one cannot be sent.',
     },
-    "AirtableRecord": closed({"id": ref("RecordId"), "createdTime": ref("Moment"), "fields": ref("AirtableCells")}),
+    "AirtableRecord": closed(
+        {
+            "id": ref("RecordId"),
+            "createdTime": ref("Moment"),
+            "fields": ref("AirtableCells"),
+            "commentCount": {"type": "integer", "minimum": 1, "description": "Where `recordMetadata` asks for it."},
+        },
+        optional=("commentCount",),
+    ),
     "AirtablePage": closed(
         {"records": list_of(ref("AirtableRecord"), maxItems=LARGEST_PAGE), "offset": ref("Offset")},
         optional=("offset",),
@@ -110,7 +116,19 @@ AIRTABLE_SCHEMAS: Final[Mapping[str, Schema]] = {
     "AirtableRemovedRecords": closed(
         {"records": list_of(ref("AirtableRemoved"), minItems=1, maxItems=MOST_WRITTEN)},
     ),
-    "AirtableUser": closed({"id": _id("usr"), "scopes": list_of({"enum": [str(scope) for scope in Scope]})}),
+    "AirtableUpload": closed(
+        {
+            "contentType": {"type": "string", "pattern": f"^{_WORD}/{_WORD}(;.*)?$"},
+            "filename": {**_NAME, "description": "Kept without what stands before the last `/` or `\\\\`."},
+            "file": {
+                "type": "string",
+                "contentEncoding": "base64",
+                "pattern": f"^({_SIGN}{{4}})*{_SIGN}{{2}}({_SIGN}{{2}}|{_SIGN}=|==)$",
+                "description": "The bytes in base64, in which white space may stand.",
+            },
+        }
+    ),
+    "AirtableUser": closed({"id": airtable_id("usr"), "scopes": list_of({"enum": [str(scope) for scope in Scope]})}),
     "AirtableBases": closed(
         {
             "bases": list_of(
@@ -126,7 +144,7 @@ AIRTABLE_SCHEMAS: Final[Mapping[str, Schema]] = {
     ),
     "AirtableFieldShown": closed(
         {
-            "id": _id("fld"),
+            "id": airtable_id("fld"),
             "name": _NAME,
             "type": {"enum": [str(kind) for kind in FieldType]},
             "options": {"type": "object", "additionalProperties": True, "description": "What the type has."},
@@ -135,18 +153,18 @@ AIRTABLE_SCHEMAS: Final[Mapping[str, Schema]] = {
     ),
     "AirtableViewShown": closed(
         {
-            "id": _id("viw"),
+            "id": airtable_id("viw"),
             "name": _NAME,
             "type": {"const": "grid"},
-            "visibleFieldIds": {**list_of(_id("fld")), "description": "Where `include` asks for it."},
+            "visibleFieldIds": {**list_of(airtable_id("fld")), "description": "Where `include` asks for it."},
         },
         optional=("visibleFieldIds",),
     ),
     "AirtableTableShown": closed(
         {
-            "id": _id("tbl"),
+            "id": airtable_id("tbl"),
             "name": _NAME,
-            "primaryFieldId": _id("fld"),
+            "primaryFieldId": airtable_id("fld"),
             "fields": list_of(ref("AirtableFieldShown"), minItems=1),
             "views": list_of(ref("AirtableViewShown")),
         }

@@ -69,7 +69,8 @@ def _links(_field: Field) -> Schema:
 
 
 def _attachments(_field: Field) -> Schema:
-    return list_of(closed({"id": TEXT, "url": TEXT, "filename": TEXT}), maxItems=MOST_ITEMS)
+    kept = closed({"id": TEXT, "url": TEXT, "size": {"type": "integer"}, "type": TEXT, "filename": TEXT})
+    return list_of({"anyOf": [kept, closed({"id": TEXT, "url": TEXT, "filename": TEXT})]}, maxItems=MOST_ITEMS)
 
 
 def _taken_attachments(_field: Field) -> Schema:

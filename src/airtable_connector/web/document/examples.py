@@ -9,6 +9,7 @@ Example = dict[str, Any]
 NOW: Final = "2026-01-31T12:00:00.000Z"
 TRACE_ID: Final = "0f8fad5b-d9cb-469f-a165-70867728950e"
 RECORD_ID: Final = "recT5rq0Wn3xYz8Ka"
+CONTENT: Final = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 
 CELLS_OF: Final[dict[str, Example]] = {
     SPRINTS.name: {

@@ -13,6 +13,7 @@ from airtable_connector.records import (
     equals,
     sort_by,
 )
+from airtable_connector.web.document import examples
 from airtable_connector.web.document.shapes import Schema, list_of, ref
 from airtable_connector.web.domain.changes import LARGEST_STEP
 from airtable_connector.web.domain.listing import LONGEST_TEXT
@@ -62,6 +63,20 @@ def fields_parameter(table: Table) -> Schema:
         "Fields to show; the others are left out.",
         example=names[:2],
     )
+
+
+def address_parameters() -> list[Schema]:
+    """Return the query of an attachment's address, which no caller makes up."""
+    told = {
+        "name": ("The file's name.", "report.txt"),
+        "type": ("The type that was told when it was uploaded.", "text/plain"),
+        "expires": ("Microseconds since 1970.", "1769868000000000"),
+        "signature": ("Vouches for all of the address.", "oJyrg9DcZCZfWTNgJzPvA2IwZIv4cYpFZ2aZ0A3Yc7k"),
+    }
+    return [
+        {**_query(name, {"type": "string"}, description, example=example), "required": True}
+        for name, (description, example) in told.items()
+    ]
 
 
 def count_parameter(name: str, most: int, usual: int) -> Schema:
@@ -147,6 +162,14 @@ _SHARED: Final[dict[str, Schema]] = {
         "description": "A record id, or the value of the table's key field where it has one.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 500},
         "example": "recT5rq0Wn3xYz8Ka",
+    },
+    "Content": {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "description": "The SHA-256 of the attachment's content.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "example": examples.CONTENT,
     },
     "Filter": _query(
         "filter",

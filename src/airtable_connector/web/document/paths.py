@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
-from airtable_connector.records import DAILY_DIGEST, HEARTBEATS, PROOF, STANDARD_TABLES, Table
+from airtable_connector.records import ATTACHMENTS, DAILY_DIGEST, HEARTBEATS, PROOF, STANDARD_TABLES, Table
 from airtable_connector.web.document import examples
-from airtable_connector.web.document.airtable_paths import ABOUT, TAG, airtable_paths
+from airtable_connector.web.document.airtable_operations import TAG
+from airtable_connector.web.document.airtable_paths import ABOUT, airtable_paths
 from airtable_connector.web.document.answers import BODY, QUOTA, answer, content
 from airtable_connector.web.document.message_paths import message_paths
 from airtable_connector.web.document.operations import body_of, operation, public
@@ -14,6 +15,7 @@ from airtable_connector.web.document.parameters import (
     CHANGES_LIMIT,
     EVENT_LOG_LIMIT,
     ROLLUP_LIMIT,
+    address_parameters,
     parameter_ref,
     tables_parameter,
 )
@@ -44,7 +46,7 @@ def paths() -> dict[str, Schema]:
     for path, name in COLLECTIONS.items():
         described |= paths_of(path, _BY_NAME[name])
     described |= _digests() | _changes() | _overview() | _webhooks() | message_paths() | _sample()
-    described |= _mesh() | _service() | own_paths() | airtable_paths()
+    described |= _attachments() | _mesh() | _service() | own_paths() | airtable_paths()
     return {path: {"parameters": [parameter_ref("TraceId")], **methods} for path, methods in described.items()}
 
 
@@ -106,6 +108,34 @@ def _changes() -> dict[str, Schema]:
                 refused=(404, 422),
             )
         },
+    }
+
+
+# attachments
+
+
+def _attachments() -> dict[str, Schema]:
+    bytes_of_it = content(
+        "The bytes, for saving. Types that a browser could run are told as `application/octet-stream`.",
+        "application/octet-stream",
+        {"type": "string"},
+        "hello",
+    )
+    return {
+        f"{ATTACHMENTS}{{id}}": {
+            "get": public(
+                operation(
+                    "Records",
+                    "readAttachment",
+                    "Read the bytes of an attachment",
+                    {"200": bytes_of_it},
+                    description="Take the `url` of an attachment as a record shows it. It works for some hours and"
+                    " needs no token; one that is changed is refused with 403, and so is one that has expired.",
+                    parameters=[parameter_ref("Content"), *address_parameters()],
+                    refused=(404,),
+                )
+            )
+        }
     }
 
 

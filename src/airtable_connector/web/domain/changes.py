@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 
-from airtable_connector.records import Change, Table, Workspace
+from airtable_connector.records import Action, AttachmentAddresses, Change, Table, Workspace
 from airtable_connector.web.domain.envelopes import Envelopes
 from airtable_connector.web.domain.errors import InvalidHeader, TooManyStreams, UnknownParameter
 from airtable_connector.web.domain.listing import read_count
@@ -28,18 +28,22 @@ FARTHEST: Final = 2**62
 
 
 def change_json(change: Change, workspace: Workspace) -> dict[str, Any]:
-    """Describe a change to callers: cells by field name; ``actor`` is a droplet, ``trace_id`` its request."""
+    """Describe a change to callers: cells by field name; ``actor`` is a droplet, ``trace_id`` its request.
+
+    A change of the table itself has no record; what differs in the definition is told as the feed has it.
+    """
     table = workspace.table(change.table)
+    of_schema = change.action is Action.SCHEMA
     return {
         "seq": change.seq,
         "at": change.at,
         "table": table.name,
-        "record": change.record,
+        "record": None if of_schema else change.record,
         "action": str(change.action),
         "actor": change.actor,
         "trace_id": change.cause,
-        "before": _named(table, change.before),
-        "after": _named(table, change.after),
+        "before": change.before if of_schema else _named(table, change.before),
+        "after": change.after if of_schema else _named(table, change.after),
     }
 
 
@@ -53,8 +57,9 @@ def changes_json(changes: Sequence[Change], workspace: Workspace, *, more: bool)
 class ChangeEndpoints:
     """HTTP endpoints over the change feed."""
 
-    def __init__(self, workspace: Workspace, envelopes: Envelopes) -> None:
+    def __init__(self, workspace: Workspace, envelopes: Envelopes, attachments: AttachmentAddresses) -> None:
         self._workspace = workspace
+        self._attachments = attachments
         self._envelopes = envelopes
         self._streams = 0
 
@@ -73,7 +78,7 @@ class ChangeEndpoints:
                     raise UnknownParameter(name, ("after", "limit", "table"))
         found = await self._workspace.changes(after=after, count=limit + 1, table=table)
         data = changes_json(found[:limit], self._workspace, more=len(found) > limit)
-        return Answer(200, self._envelopes.data(data))
+        return Answer(200, self._attachments.show(self._envelopes.data(data), call.origin))
 
     async def stream(self, call: Call) -> Stream:
         """Answer ``GET /events?after=&table=``: each change as an event whose id is its feed sequence.
@@ -96,9 +101,9 @@ class ChangeEndpoints:
             after = int(last)
         if self._streams >= MOST_STREAMS:
             raise TooManyStreams(MOST_STREAMS)
-        return Stream(self._events(after, table), headers=((b"cache-control", b"no-store"),))
+        return Stream(self._events(after, table, call.origin), headers=((b"cache-control", b"no-store"),))
 
-    async def _events(self, after: int, table: Table | None) -> AsyncIterator[bytes]:
+    async def _events(self, after: int, table: Table | None, origin: str) -> AsyncIterator[bytes]:
         workspace = self._workspace
         self._streams += 1
         try:
@@ -107,7 +112,7 @@ class ChangeEndpoints:
                 seen = workspace.head.seq
                 changes = await workspace.changes(after=after, count=STEP, table=table)
                 if changes:
-                    yield b"".join(self._event(change) for change in changes)
+                    yield self._attachments.show(b"".join(self._event(change) for change in changes), origin)
                 after = changes[-1].seq if len(changes) == STEP else max(after, seen, *(c.seq for c in changes))
                 if len(changes) < STEP and not await workspace.advance_beyond(after, within=KEEP_ALIVE):
                     yield b": still here\n\n"

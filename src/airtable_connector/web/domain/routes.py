@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.ops import DailyDigest, Dashboard, Rollups
-from airtable_connector.records import CELLS, DAILY_DIGEST, HEARTBEATS, PROOF, SPRINTS, Workspace
+from airtable_connector.records import (
+    ATTACHMENTS,
+    CELLS,
+    DAILY_DIGEST,
+    HEARTBEATS,
+    PROOF,
+    SPRINTS,
+    AttachmentAddresses,
+    AttachmentFiles,
+    Workspace,
+)
+from airtable_connector.web.domain.attachments import AttachmentEndpoint, showing
 from airtable_connector.web.domain.changes import ChangeEndpoints
 from airtable_connector.web.domain.envelopes import Envelopes
 from airtable_connector.web.domain.overview import OverviewEndpoints
@@ -41,6 +52,8 @@ def domain_routes(
     rollups: Rollups,
     digest: DailyDigest,
     dashboard: Dashboard,
+    files: AttachmentFiles,
+    attachments: AttachmentAddresses,
     clock: Clock,
     ids: Ids,
     production: bool,
@@ -48,27 +61,28 @@ def domain_routes(
 ) -> DomainRoutes:
     """Put the dialect's endpoints together."""
     envelopes = Envelopes(clock, records_alias=records_alias)
-    changes = ChangeEndpoints(workspace, envelopes)
+    changes = ChangeEndpoints(workspace, envelopes, attachments)
     webhooks = WebhookEndpoints(workspace, envelopes, clock)
     sample = SampleEndpoints(workspace, envelopes, clock=clock, ids=ids, production=production)
     overview = OverviewEndpoints(rollups=rollups, digest=digest, dashboard=dashboard, envelopes=envelopes, clock=clock)
-    digests = TableEndpoints(workspace, workspace.table(DAILY_DIGEST.name), DIGESTS, envelopes)
+    digests = TableEndpoints(workspace, workspace.table(DAILY_DIGEST.name), DIGESTS, envelopes, attachments)
     hot: dict[str, Methods] = {
-        DIGESTS: {"GET": digests.list, "POST": overview.write_digest},
+        DIGESTS: {"GET": digests.list, "POST": showing(attachments, overview.write_digest)},
         f"{DIGESTS}/{{id}}": {"GET": digests.read},
         "/heartbeats/rollup": {"GET": overview.rollup},
         "/dashboard": {"GET": overview.dashboard},
         "/changes": {"GET": changes.pull},
         "/events": {"GET": changes.stream},
         "/webhook": {"GET": webhooks.log, "POST": webhooks.receive},
-        "/proof-webhook": {"POST": webhooks.receive_proof},
-        "/heartbeat-webhook": {"POST": webhooks.receive_heartbeat},
-        "/read": {"GET": sample.read},
-        "/write": {"POST": sample.write},
+        "/proof-webhook": {"POST": showing(attachments, webhooks.receive_proof)},
+        "/heartbeat-webhook": {"POST": showing(attachments, webhooks.receive_heartbeat)},
+        f"{ATTACHMENTS}{{id}}": {"GET": AttachmentEndpoint(files, attachments).read},
+        "/read": {"GET": showing(attachments, sample.read)},
+        "/write": {"POST": showing(attachments, sample.write)},
     }
     cold: dict[str, Methods] = {f"{DIGESTS}/{{id}}/history": {"GET": digests.history}}
     for path, name in COLLECTIONS.items():
-        table = TableEndpoints(workspace, workspace.table(name), path, envelopes)
+        table = TableEndpoints(workspace, workspace.table(name), path, envelopes, attachments)
         hot[path] = {"GET": table.list, "POST": table.create}
         hot[f"{path}/{{id}}"] = {
             "GET": table.read,

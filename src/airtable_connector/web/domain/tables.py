@@ -11,6 +11,7 @@ import orjson
 from airtable_connector.kernel.ids import RecordId, looks_like_record_id
 from airtable_connector.records import (
     Actor,
+    AttachmentAddresses,
     Delete,
     Done,
     Effected,
@@ -52,12 +53,25 @@ CACHEABLE: Final[Header] = (b"cache-control", b"private, no-cache")
 class TableEndpoints:
     """HTTP endpoints over one table."""
 
-    def __init__(self, workspace: Workspace, table: Table, path: str, envelopes: Envelopes) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        table: Table,
+        path: str,
+        envelopes: Envelopes,
+        attachments: AttachmentAddresses,
+    ) -> None:
         self._workspace = workspace
-        self._table = table
+        self._name = table.name
         self._path = path
         self._envelopes = envelopes
+        self._attachments = attachments
         self._listings: dict[bytes, Listing] = {}
+
+    @property
+    def _table(self) -> Table:
+        """The table as it is now: its schema may change."""
+        return self._workspace.table(self._name)
 
     async def list(self, call: Call) -> Answer:
         """Answer ``GET /{collection}``: one page of records, 304 when the caller has it."""
@@ -66,7 +80,8 @@ class TableEndpoints:
         if listing.as_of:
             await self._workspace.reach(listing.as_of, within=PATIENCE)
         # read before the records: a tag that is too old only costs a repeated read
-        version = self._workspace.version_of(query)
+        # addresses of attachments expire, so that what a caller has may no longer do
+        version = None if self._table.attachment_fields else self._workspace.version_of(query)
         position = (b"x-feed-position", b"%d" % self._workspace.head.seq)
         headers: tuple[Header, ...] = (CACHEABLE,)
         if version is not None:
@@ -80,7 +95,7 @@ class TableEndpoints:
                 page = await self._workspace.page(query)
         offset = None if page.next is None else write_offset(query, page.next)
         body = self._envelopes.records(project(page.records, listing.fields), offset=offset)
-        return Answer(200, body, (*headers, position))
+        return Answer(200, self._addressed(call, body), (*headers, position))
 
     async def read(self, call: Call) -> Answer:
         """Answer ``GET /{collection}/{id}``: one record by id or key, 304 when the caller has it."""
@@ -94,10 +109,10 @@ class TableEndpoints:
         if blob is None:
             raise RecordNotFound(self._table.name, target)
         tag = etag(blob).encode()
-        if holds(call, tag):
+        if holds(call, tag) and not self._table.attachment_fields:
             return Answer(304, headers=((b"etag", tag), CACHEABLE))
         (shown,) = project([blob], fields)
-        return Answer(200, self._envelopes.data(shown), ((b"etag", tag), CACHEABLE))
+        return Answer(200, self._addressed(call, self._envelopes.data(shown)), ((b"etag", tag), CACHEABLE))
 
     async def create(self, call: Call) -> Answer:
         """Answer ``POST /{collection}``: add one record or up to 1,000, whole or not at all.
@@ -145,7 +160,7 @@ class TableEndpoints:
         if record is None and not shown and not await self._ever_held(record_id):
             raise RecordNotFound(self._table.name, target)
         data = changes_json(shown, self._workspace, more=len(found) > limit)
-        return Answer(200, self._envelopes.data(data))
+        return Answer(200, self._addressed(call, self._envelopes.data(data)))
 
     async def _ever_held(self, record_id: RecordId) -> bool:
         first = await self._workspace.history(record_id, after=0, count=1)
@@ -155,7 +170,7 @@ class TableEndpoints:
 
     def _listing(self, call: Call) -> Listing:
         known = self._listings.get(call.query_string)
-        if known is None:
+        if known is None or not self._workspace.is_present(known.query.table):
             known = read_listing(self._table, call.query, self._workspace.formula)
             # compiled formulas are large: the workspace keeps those that were used last
             if known.query.formula is None:
@@ -202,13 +217,22 @@ class TableEndpoints:
         request = WriteRequest(actor, tuple(operations), repeatable(call, body, answer))
         outcome = await self._workspace.write(request)
         if isinstance(outcome, Replayed):
-            return _answer(outcome.answer, (b"idempotency-replayed", b"true"))
-        return _answer(outcome.answer or answer(outcome))
+            return self._said(call, outcome.answer, (b"idempotency-replayed", b"true"))
+        return self._said(call, outcome.answer or answer(outcome))
+
+    def _said(self, call: Call, stored: StoredAnswer, *more: Header) -> Answer:
+        # what is kept for repetitions shows no address that could expire
+        headers = tuple((name.lower().encode(), value.encode()) for name, value in stored.headers)
+        return Answer(stored.status, self._addressed(call, stored.body), (*headers, *more))
+
+    def _addressed(self, call: Call, body: bytes) -> bytes:
+        return self._attachments.show(body, call.origin) if self._table.attachment_fields else body
 
     def _answer_one(self, done: Done) -> StoredAnswer:
         (written,) = done.written
         assert written.record is not None
-        blob = self._table.encode(written.record)
+        assert written.table is not None
+        blob = written.table.encode(written.record)
         created = written.effect is Effected.CREATED
         headers = [("ETag", etag(blob)), ("X-Feed-Position", str(done.seq))]
         if created:
@@ -217,7 +241,7 @@ class TableEndpoints:
         return StoredAnswer(201 if created else 200, tuple(headers), body)
 
     def _answer_many(self, done: Done) -> StoredAnswer:
-        blobs = [self._table.encode(written.record) for written in done.written if written.record is not None]
+        blobs = [each.table.encode(each.record) for each in done.written if each.table and each.record]
         warnings = list(dict.fromkeys(warning for written in done.written for warning in written.warnings))
         created = any(written.effect is Effected.CREATED for written in done.written)
         body = self._envelopes.records(blobs, warnings=warnings)
@@ -228,8 +252,3 @@ class TableEndpoints:
         assert written.record is not None
         data = orjson.dumps({"id": written.record.id, "deleted": True})
         return StoredAnswer(200, (("X-Feed-Position", str(done.seq)),), self._envelopes.data(data))
-
-
-def _answer(stored: StoredAnswer, *more: Header) -> Answer:
-    headers = tuple((name.lower().encode(), value.encode()) for name, value in stored.headers)
-    return Answer(stored.status, stored.body, (*headers, *more))

@@ -1,7 +1,6 @@
 """The common edge of all dialects, and the words they share: `Call`, `Answer`, `Stream`, problems."""
 
 from airtable_connector.web.http.asgi import ARRIVED, WHOLE, App, Header, Receive, Scope, Send
-from airtable_connector.web.http.behind import install_problems
 from airtable_connector.web.http.body import read_json
 from airtable_connector.web.http.call import (
     EVENT_STREAM,
@@ -11,6 +10,7 @@ from airtable_connector.web.http.call import (
     Caller,
     Endpoint,
     Stream,
+    Verify,
     call_of,
 )
 from airtable_connector.web.http.dialect import Dialect
@@ -25,11 +25,12 @@ from airtable_connector.web.http.errors import (
     RequestsTooOften,
     RouteUnknown,
 )
-from airtable_connector.web.http.gate import Gate, Identify, Verify, read_or_write
+from airtable_connector.web.http.gate import Gate, Identify, read_or_write
+from airtable_connector.web.http.late import Behind, LateDialect
 from airtable_connector.web.http.lifecycle import Lifecycle
 from airtable_connector.web.http.limits import TokenBuckets
 from airtable_connector.web.http.problems import Problems, describe_error
-from airtable_connector.web.http.routes import Methods, Resource, as_route
+from airtable_connector.web.http.routes import Methods, Resource
 from airtable_connector.web.http.settings import EdgeSettings
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "AddressTooLong",
     "Answer",
     "App",
+    "Behind",
     "Call",
     "Caller",
     "ClientGone",
@@ -51,6 +53,7 @@ __all__ = [
     "Gate",
     "Header",
     "Identify",
+    "LateDialect",
     "Lifecycle",
     "MalformedJson",
     "MalformedRequest",
@@ -68,10 +71,8 @@ __all__ = [
     "Stream",
     "TokenBuckets",
     "Verify",
-    "as_route",
     "call_of",
     "describe_error",
-    "install_problems",
     "read_json",
     "read_or_write",
 ]

@@ -1,18 +1,57 @@
-"""Errors that the application behind the edge raises, in the UDC form."""
+"""The application behind the edge: endpoints that are rarely asked, and its errors in the UDC form.
+
+The one module here that imports a web framework, which takes longer than all the rest of a start: `Behind` imports this
+one when it is wanted.
+"""
+
+from collections.abc import Mapping
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from airtable_connector.kernel.errors import ConnectorError
+from airtable_connector.web.http.asgi import Receive, Scope, Send
 from airtable_connector.web.http.call import Answer, call_of
 from airtable_connector.web.http.errors import MalformedJson, MalformedRequest, MethodNotAllowed, RouteUnknown
 from airtable_connector.web.http.problems import Problems
+from airtable_connector.web.http.routes import RUN, Methods, Resource
 
 MOST_MISTAKES = 20
 """Mistakes of one request that are listed."""
+
+
+def application_of(paths: Mapping[str, Methods], problems: Problems) -> FastAPI:
+    """Make an application of our endpoints and nothing else."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.router.redirect_slashes = False
+    app.router.routes.extend(as_route(path, methods) for path, methods in paths.items())
+    install_problems(app, problems)
+    return app
+
+
+class _Endpoints:
+    """Endpoints of ours in the shape of an application, for a Starlette route."""
+
+    def __init__(self, resource: Resource) -> None:
+        self._resource = resource
+
+    async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
+        call = call_of(scope)
+        call.route = self._resource.template
+        await scope[RUN](self._resource.endpoint(call.method))
+
+
+def as_route(path: str, methods: Methods) -> Route:
+    """Make a Starlette route of our endpoints, to be put into the application behind the edge.
+
+    It holds all methods of the path; `Call.path_params` has the placeholders' values.
+    """
+    resource = Resource(path, methods)
+    return Route(path, _Endpoints(resource), methods=list(resource.methods), name=path)
 
 
 def install_problems(app: FastAPI, problems: Problems) -> None:

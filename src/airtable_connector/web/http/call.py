@@ -4,8 +4,10 @@ An endpoint is ``async def endpoint(call: Call) -> Answer | Stream``; it raises 
 never speaks of HTTP numbers for them.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 from typing import Final, Protocol, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -25,6 +27,9 @@ MOST_PARAMETERS: Final = 100
 
 UNMATCHED: Final = "unmatched"
 """The route of a request that no route takes."""
+
+_HOST: Final = re.compile(rb"[A-Za-z0-9._-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
+"""Hosts that may be told back: names and addresses, and nothing that would end an address."""
 
 _STATE_KEY: Final = "call"
 
@@ -47,6 +52,19 @@ class Caller(Protocol):
         """Some of ``read``, ``write``, ``admin``."""
         ...
 
+    @property
+    def account(self) -> Hashable:
+        """Under what its requests are counted."""
+        ...
+
+
+class Verify(Protocol):
+    """Tells who bears a token, or raises a leaf of Unauthenticated."""
+
+    def __call__(self, token: str, *, at: datetime) -> Caller:
+        """Return the token's identity at a moment."""
+        ...
+
 
 class Call:
     """A request that passed the edge."""
@@ -56,6 +74,7 @@ class Call:
         "_query",
         "address",
         "body_limit",
+        "body_room",
         "identity",
         "method",
         "needs",
@@ -65,6 +84,7 @@ class Call:
         "quota",
         "receive",
         "route",
+        "scheme",
         "scope",
         "trace_id",
     )
@@ -84,12 +104,16 @@ class Call:
         """The address at the other end of the connection."""
         self.address = self.peer
         """The caller's address: as the trusted proxy in front tells it, else the peer's."""
+        self.scheme: str = scope["scheme"]
+        """How the caller speaks to us: as the trusted proxy in front tells it, else as the peer does."""
         self.identity: Caller | None = None
         """Who calls; None only on public paths."""
         self.needs: str | None = None
         """What a dialect will ask of the caller here once it has read the request; for the dialect alone."""
         self.quota: bytes | None = None
         """The RateLimit header's value."""
+        self.body_room: int | None = None
+        """Bytes of body that a dialect takes here; None leaves it to the settings."""
         self.body_limit = 0
         """Bytes of body that this path takes."""
         self._fields = fields
@@ -103,8 +127,17 @@ class Call:
         return self.identity
 
     @property
+    def origin(self) -> str:
+        """Scheme, host and port under which the caller has reached us, for addresses that it is told."""
+        host = self._fields.get(b"host", b"")
+        if not _HOST.fullmatch(host):
+            server = self.scope.get("server") or ("localhost", None)
+            host = ":".join(str(part) for part in server if part is not None).encode()
+        return f"{self.scheme}://{host.decode('ascii')}"
+
+    @property
     def path_params(self) -> dict[str, str]:
-        """The values of the route's placeholders, for routes made by ``as_route``."""
+        """The values of the route's placeholders, for endpoints behind the edge."""
         params: dict[str, str] = self.scope.get("path_params", {})
         return params
 
@@ -201,10 +234,10 @@ class Stream:
     """An answer in parts. It ends when its parts do, when the caller leaves, or when the process drains.
 
     The parts are closed in each case; each is sent as soon as it is there. Keep-alive comments are the parts' own
-    business.
+    business. One that is ``whole`` has an end of its own: it is sent to it although the process drains.
     """
 
-    __slots__ = ("headers", "media_type", "parts", "status")
+    __slots__ = ("headers", "media_type", "parts", "status", "whole")
 
     def __init__(
         self,
@@ -212,7 +245,10 @@ class Stream:
         headers: tuple[Header, ...] = (),
         media_type: bytes = EVENT_STREAM,
         status: int = 200,
+        *,
+        whole: bool = False,
     ) -> None:
+        self.whole = whole
         self.parts = parts
         self.headers = headers
         self.media_type = media_type

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.web.http.asgi import Header
-from airtable_connector.web.http.call import Answer, Call
+from airtable_connector.web.http.call import Answer, Call, Verify
 from airtable_connector.web.http.routes import Resource
 
 
@@ -14,6 +14,11 @@ class Dialect(Protocol):
     @property
     def beginning(self) -> str:
         """How all of its paths begin; it ends with a slash."""
+        ...
+
+    @property
+    def verify(self) -> Verify:
+        """What tells who bears a token here: a dialect's clients may have tokens of their own."""
         ...
 
     def find(self, call: Call) -> Resource:

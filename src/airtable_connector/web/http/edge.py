@@ -7,8 +7,6 @@ goes to the application behind it. Speed is the point: nothing here is built per
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-from starlette.exceptions import HTTPException
-
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.kernel.ids import Ids
@@ -136,7 +134,7 @@ class Edge:
         """Wrap ``inner``.
 
         Args:
-            inner: answers what is not hot; its own routes come from ``as_route`` or are FastAPI's.
+            inner: answers what is not hot; a `Behind`, or any application.
             hot: exact paths and ``/collection/{id}`` paths, each with all of its methods.
             settings: limits and lists.
             gate: who may pass.
@@ -266,7 +264,8 @@ class Edge:
         if call.method in READING:
             return  # what comes with these is not read: their limit stays 0
         settings = self._settings
-        call.body_limit = settings.bulk_limit if call.path in settings.bulk_paths else settings.body_limit
+        usual = settings.bulk_limit if call.path in settings.bulk_paths else settings.body_limit
+        call.body_limit = usual if call.body_room is None else call.body_room
         if not call.has_body():
             return
         announced = call.field(b"content-length")
@@ -310,7 +309,9 @@ class Edge:
             await send({"type": "http.response.body", "body": body})
         else:
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-            await send_parts(answer.parts, call.receive, reply.say, self._lifecycle)
+            # one that never drains lets the answer come to its end
+            until = Lifecycle() if answer.whole else self._lifecycle
+            await send_parts(answer.parts, call.receive, reply.say, until)
 
     def _headers(self, call: Call, answer: Answer | Stream) -> list[Header]:
         own = answer.headers
@@ -376,6 +377,8 @@ def _bounded(call: Call) -> Receive:
         message = await call.receive()
         room -= len(message.get("body", b""))
         if room < 0:
+            from starlette.exceptions import HTTPException  # noqa: PLC0415 - who reads bodies by itself has loaded it
+
             raise HTTPException(413, BodyTooLarge(most=call.body_limit).message, {"connection": "close"})
         return message
 

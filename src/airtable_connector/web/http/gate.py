@@ -1,14 +1,14 @@
 """Who may pass: transport, identity, quota, permission, in this order."""
 
 import ipaddress
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Hashable
+from datetime import timedelta
 from typing import Final, Protocol
 
 from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.errors import Unauthenticated
 from airtable_connector.mesh import MissingToken, client_address
-from airtable_connector.web.http.call import Call, Caller
+from airtable_connector.web.http.call import Call, Caller, Verify
 from airtable_connector.web.http.dialect import Dialect
 from airtable_connector.web.http.errors import (
     HttpsRequired,
@@ -27,14 +27,6 @@ HEALTH: Final = "/health"
 """The one path that the machine itself may ask in plain text."""
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-class Verify(Protocol):
-    """Tells who bears a token, or raises a leaf of Unauthenticated."""
-
-    def __call__(self, token: str, *, at: datetime) -> Caller:
-        """Return the token's identity at a moment."""
-        ...
 
 
 Identify = Callable[[str], Caller | None]
@@ -80,7 +72,7 @@ class Gate:
         self._permission_for = permission_for
         self._clock = clock
         self._turnstile = turnstile
-        self._quotas: TokenBuckets[int] = TokenBuckets(settings.requests_per_minute)
+        self._quotas: TokenBuckets[Hashable] = TokenBuckets(settings.requests_per_minute)
         self._guesses = GuessGuard(settings.refusals_per_minute)
         self.adopt(settings, identify)
 
@@ -92,9 +84,12 @@ class Gate:
         self._proxies: dict[str, bool] = {}
 
     def locate(self, call: Call) -> None:
-        """Find the caller's address: the peer's, unless that is a trusted proxy, which then tells it."""
+        """Find the caller's address and scheme: the peer's, unless that is a trusted proxy, which then tells them."""
         if self._settings.trusted_proxies and self._is_proxy(call.peer):
             call.address = client_address(call.peer, call.header("x-forwarded-for"), self._settings.trusted_proxies)
+            forwarded = (call.header("x-forwarded-proto") or "").strip().lower()
+            if forwarded in {"http", "https"}:
+                call.scheme = forwarded
 
     def admit(self, call: Call, at: float, dialect: Dialect | None = None) -> None:
         """Check the call; ``at`` is now in monotonic seconds.
@@ -111,15 +106,15 @@ class Gate:
         path = call.path
         if path in self._public or (self._public_prefixes and path.startswith(self._public_prefixes)):
             return
-        caller = call.identity = self._recognise(call, at)
-        self._spend(call, caller.droplet, at)
+        caller = call.identity = self._recognise(call, at, self._verify if dialect is None else dialect.verify)
+        self._spend(call, caller.account, at)
         if dialect is not None:
             return
         needed = self._permission_for(call.method, path)
         if needed not in caller.permissions:
             raise MissingPermission(needed, caller.permissions)
 
-    def _recognise(self, call: Call, at: float) -> Caller:
+    def _recognise(self, call: Call, at: float, verify: Verify) -> Caller:
         authorization = call.field(b"authorization")
         if authorization is None:
             caller = self._identify(call.address)
@@ -132,7 +127,7 @@ class Gate:
             self._turnstile.rate_limited()
             raise RefusedTooOften(retry_after=timedelta(seconds=wait))
         try:
-            caller = self._verify(_bearer_token(authorization), at=self._clock.now())
+            caller = verify(_bearer_token(authorization), at=self._clock.now())
         except Unauthenticated as reason:
             self._turnstile.refused(reason.code)
             self._guesses.failed(call.address, authorization, at)
@@ -141,9 +136,9 @@ class Gate:
             self._guesses.passed(call.address, authorization, at)
         return caller
 
-    def _spend(self, call: Call, droplet: int, at: float) -> None:
+    def _spend(self, call: Call, account: Hashable, at: float) -> None:
         quotas = self._quotas
-        left = quotas.take(droplet, at)
+        left = quotas.take(account, at)
         if left >= 0.0:
             # draft-ietf-httpapi-ratelimit-headers-10: r = requests left, t = seconds until all are back
             call.quota = b'"default";r=%d;t=%d' % (left, quotas.seconds_until_full(left))

@@ -1,13 +1,10 @@
-"""Which endpoint answers: a table for what is asked often, a form for the application behind the edge."""
+"""Which endpoint answers what is asked often, and what the edge leaves for those behind it."""
 
 import re
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from starlette.routing import Route
-
-from airtable_connector.web.http.asgi import Receive, Scope, Send
-from airtable_connector.web.http.call import Call, Endpoint, call_of
+from airtable_connector.web.http.call import Call, Endpoint
 from airtable_connector.web.http.errors import MethodNotAllowed
 
 Methods: TypeAlias = Mapping[str, Endpoint]
@@ -63,31 +60,8 @@ class HotTable:
         elif match := _ITEM.fullmatch(template):
             self._items[match[1]] = resource
         else:
-            raise ValueError(
-                f"{template} is neither exact nor /collection/{{id}}; put it behind the edge with as_route"
-            )
+            raise ValueError(f"{template} is neither exact nor /collection/{{id}}; put it behind the edge")
 
 
 RUN: Final = "connector.run"
 """Where in the scope the edge leaves what runs an endpoint and sends its answer."""
-
-
-class _Behind:
-    """Endpoints of ours in the shape of an application, for a Starlette route."""
-
-    def __init__(self, resource: Resource) -> None:
-        self._resource = resource
-
-    async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
-        call = call_of(scope)
-        call.route = self._resource.template
-        await scope[RUN](self._resource.endpoint(call.method))
-
-
-def as_route(path: str, methods: Methods) -> Route:
-    """Make a Starlette route of our endpoints, to be put into the application behind the edge.
-
-    It holds all methods of the path; `Call.path_params` has the placeholders' values.
-    """
-    resource = Resource(path, methods)
-    return Route(path, _Behind(resource), methods=list(resource.methods), name=path)

@@ -31,7 +31,7 @@ from airtable_connector.mesh import (
     queue_of,
     read_type,
 )
-from airtable_connector.records import Workspace
+from airtable_connector.records import AttachmentAddresses, Workspace
 from airtable_connector.web.http import Answer, Call, RequestsTooOften, TokenBuckets, read_json
 
 USUAL_RETRIES: Final = 3
@@ -58,8 +58,9 @@ _QUERY_MEMBERS: Final = ("target_droplet_id", "target", "message_type", "priorit
 class MessageEndpoint:
     """``POST /message``: messages of other droplets."""
 
-    def __init__(self, inbox: Inbox, *, per_minute: int, clock: Clock) -> None:
+    def __init__(self, inbox: Inbox, attachments: AttachmentAddresses, *, per_minute: int, clock: Clock) -> None:
         self._inbox = inbox
+        self._attachments = attachments
         self._quotas: TokenBuckets[int] = TokenBuckets(per_minute)
         self._monotonic = clock.monotonic
 
@@ -74,7 +75,9 @@ class MessageEndpoint:
             RequestsTooOften: the sender's messages of this minute are used up.
         """
         self._spend(call.caller.droplet)
-        return Answer(200, await self._inbox.receive(await call.json(), call.caller))
+        answer = await self._inbox.receive(await call.json(), call.caller)
+        # the answer that is kept for repetitions shows no address that could expire
+        return Answer(200, self._attachments.show(answer, call.origin))
 
     def _spend(self, droplet: int) -> None:
         quotas = self._quotas

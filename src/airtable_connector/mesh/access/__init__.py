@@ -1,0 +1,1 @@
+"""Access tokens: long-lived and opaque, for clients that know one key and nothing of the mesh."""

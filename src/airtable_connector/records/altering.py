@@ -1,0 +1,280 @@
+"""What a change of the schema makes of the tables: new definitions, or a refusal. Nothing here awaits.
+
+Nothing is ever removed: Airtable's own API removes no field, no table and no choice.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from airtable_connector.kernel.ids import FieldId, Ids, TableId
+from airtable_connector.records.errors import FieldNameTaken, InvalidSchema, TableNameTaken, UnknownField, UnknownTable
+from airtable_connector.records.schema import STANDARD_TABLES, Field, FieldType, Table
+
+MOST_TABLES: Final = 1_000
+MOST_FIELDS: Final = 500
+"""Fields of one table."""
+
+MOST_CHOICES: Final = 1_000
+"""Choices of one field."""
+
+LONGEST_NAME: Final = 255
+LONGEST_DESCRIPTION: Final = 20_000
+
+COLORS: Final = ("blue", "cyan", "teal", "green", "yellow", "orange", "red", "pink", "purple", "gray")
+"""The colors that choices are given in turn when nobody says which, in their lightest shade."""
+
+FIXED_OPTIONS: Final = frozenset({"linkedTableId", "inverseLinkFieldId", "isReversed"})
+"""Options that a field is given when it is made, and keeps."""
+
+SELECTS: Final = frozenset({FieldType.SINGLE_SELECT, FieldType.MULTIPLE_SELECTS})
+
+_STANDARD_IDS: Final = frozenset({table.id for table in STANDARD_TABLES})
+_STANDARD_FIELD_IDS: Final = frozenset({field.id for table in STANDARD_TABLES for field in table.fields})
+
+Tables: TypeAlias = Mapping[TableId, Table]
+
+
+@dataclass(frozen=True)
+class RenamedChoices:
+    """Choices of a field that every cell of the table must be told of: their names before, and now."""
+
+    table: TableId
+    field: Field
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Alteration:
+    """The tables that are new or different, and what their cells must be told."""
+
+    tables: Sequence[Table]
+    renamed: RenamedChoices | None = None
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """What is to be different about a field; None leaves it as it is.
+
+    ``options`` takes the place of the options of the same names. The choices of a select field are listed all, in
+    their new order: those with an ``id``, or with the name of one that is there, are these, maybe renamed or
+    recolored; others are new.
+    """
+
+    name: str | None = None
+    description: str | None = None
+    options: Mapping[str, Any] | None = None
+
+
+def with_tables(present: Tables, tables: Sequence[Table]) -> Alteration:
+    """Add tables to those that are there.
+
+    Raises:
+        TableNameTaken, FieldNameTaken: a name is given already.
+        InvalidSchema: a table of that id exists, there are too many, or a link leads to a table that is not in the
+            base.
+    """
+    known = dict(present)
+    for table in tables:
+        _check_table_name(known, table.name)
+        if table.id in known:
+            raise InvalidSchema(f"the base has a table with the id {table.id} already", field="id")
+        known[table.id] = table
+    if len(known) > MOST_TABLES:
+        raise InvalidSchema(f"a base has at most {MOST_TABLES} tables")
+    for table in tables:
+        _check_description(table.description)
+        _check_fields(table, known)
+    return Alteration(tables)
+
+
+def with_field(present: Tables, table_id: TableId, field: Field) -> Alteration:
+    """Add a field behind those of a table.
+
+    Raises:
+        UnknownTable: the base has no such table.
+        FieldNameTaken: the table has a field of that name.
+        InvalidSchema: it has too many fields, or the field links to a table that is not in the base.
+    """
+    table = _table(present, table_id)
+    grown = dataclasses.replace(table, fields=(*_without_name(table, field.name), field))
+    _check_fields(grown, present)
+    return Alteration([grown])
+
+
+def with_changed_field(
+    present: Tables, table_id: TableId, field_id: FieldId, change: FieldChange, *, ids: Ids
+) -> Alteration:
+    """Change a field's name, description or options. Its type stays.
+
+    Raises:
+        UnknownTable, UnknownField: there is no such table or field.
+        FieldNameTaken: another field has the name.
+        InvalidSchema: the mesh relies on the name that would change, an option cannot change, or a choice would go.
+    """
+    table = _table(present, table_id)
+    old = table.by_id.get(field_id)
+    if old is None:
+        raise UnknownField(table.name, field_id, table.by_id)
+    name = old.name if change.name is None else change.name
+    if name != old.name:
+        _refuse_standard(old.id in _STANDARD_FIELD_IDS, f"{table.name}.{old.name}")
+        _without_name(table, name, beside=old)
+    options = old.options if change.options is None else _changed_options(old, change.options, ids)
+    description = old.description if change.description is None else _check_description(change.description)
+    new = Field(old.id, name, old.type, options, description)
+    fields = tuple(new if field is old else field for field in table.fields)
+    renamed = _renamed_choices(old, new)
+    if renamed:
+        _refuse_standard(old.id in _STANDARD_FIELD_IDS, f"the choices of {table.name}.{old.name}")
+    return Alteration(
+        [dataclasses.replace(table, fields=fields)], RenamedChoices(table.id, new, renamed) if renamed else None
+    )
+
+
+def with_changed_table(
+    present: Tables, table_id: TableId, *, name: str | None = None, description: str | None = None
+) -> Alteration:
+    """Change a table's name or description.
+
+    Raises:
+        UnknownTable: there is no such table.
+        TableNameTaken: another table has the name.
+        InvalidSchema: the mesh relies on the table's name.
+    """
+    table = _table(present, table_id)
+    if name is not None and name != table.name:
+        _refuse_standard(table.id in _STANDARD_IDS, table.name)
+        _check_table_name({each.id: each for each in present.values() if each is not table}, name)
+        table = dataclasses.replace(table, name=name)
+    if description is not None:
+        table = dataclasses.replace(table, description=_check_description(description))
+    return Alteration([table])
+
+
+def difference(old: Table | None, new: Table) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Tell what a table's definition was and is where it differs; fields stand under their ids."""
+    if old is None:
+        return None, new.definition()
+    before, after = _members(old), _members(new)
+    differing = [name for name in (before | after) if before.get(name) != after.get(name)]
+    return {name: before.get(name) for name in differing}, {name: after.get(name) for name in differing}
+
+
+def keeps_its_json(old: Table, new: Table) -> bool:
+    """Tell whether the records of a table are written as JSON as they were before its schema changed."""
+    kept = new.fields[: len(old.fields)]
+    return (
+        len(kept) == len(old.fields)
+        and all(_writes_alike(was, now) for was, now in zip(old.fields, kept, strict=True))
+        and not any(field.computed for field in new.fields[len(kept) :])
+    )
+
+
+def _writes_alike(was: Field, now: Field) -> bool:
+    if (was.id, was.name, was.type) != (now.id, now.name, now.type):
+        return False
+    return was.options == now.options or not (now.computed or _renamed_choices(was, now))
+
+
+def _members(table: Table) -> dict[str, Any]:
+    fields = {str(field.id): field.definition() for field in table.fields}
+    return {"name": table.name, "description": table.description, **fields}
+
+
+def _table(present: Tables, table_id: TableId) -> Table:
+    if table_id not in present:
+        raise UnknownTable(table_id, present)
+    return present[table_id]
+
+
+def _check_table_name(present: Tables, name: str) -> None:
+    if not name.strip() or len(name) > LONGEST_NAME:
+        raise InvalidSchema(f"a table's name has 1 to {LONGEST_NAME} characters", field="name")
+    if any(table.name.casefold() == name.casefold() for table in present.values()):
+        raise TableNameTaken(name)
+
+
+def _check_fields(table: Table, known: Tables) -> None:
+    if not 1 <= len(table.fields) <= MOST_FIELDS:
+        raise InvalidSchema(f"a table has 1 to {MOST_FIELDS} fields", field="fields")
+    names = set[str]()
+    for field in table.fields:
+        if field.name.casefold() in names:
+            raise FieldNameTaken(table.name, field.name)
+        names.add(field.name.casefold())
+        _check_description(field.description)
+        _check_choices(field.name, field.choices)
+        if field.options.get("linkedTableId", table.id) not in known:
+            raise InvalidSchema(f"{field.name} links to a table that is not in the base", field=field.name)
+
+
+def _without_name(table: Table, name: str, beside: Field | None = None) -> tuple[Field, ...]:
+    """Return the table's fields, none of which may have the name, but for the one that is to be renamed."""
+    if any(field is not beside and field.name.casefold() == name.casefold() for field in table.fields):
+        raise FieldNameTaken(table.name, name)
+    return table.fields
+
+
+def _check_description(text: str) -> str:
+    if len(text) > LONGEST_DESCRIPTION:
+        raise InvalidSchema(f"a description has at most {LONGEST_DESCRIPTION} characters", field="description")
+    return text
+
+
+def _check_choices(field: str, names: Sequence[str]) -> None:
+    if len(names) > MOST_CHOICES:
+        raise InvalidSchema(f"{field} has more than {MOST_CHOICES} choices", field=field)
+    if len(set(names)) != len(names):
+        raise InvalidSchema(f"{field} has two choices of one name", field=field)
+
+
+def _refuse_standard(standard: bool, what: str) -> None:  # noqa: FBT001 - reads as the sentence it is
+    if standard:
+        raise InvalidSchema(
+            f"{what} keeps its name: other droplets send it", field="name", hint="change the description instead"
+        )
+
+
+def _changed_options(field: Field, wanted: Mapping[str, Any], ids: Ids) -> dict[str, Any]:
+    for name in FIXED_OPTIONS & wanted.keys():
+        if wanted[name] != field.options.get(name):
+            raise InvalidSchema(f"{name} of {field.name} cannot change", field=name)
+    options = {**field.options, **wanted}
+    if field.type in SELECTS and "choices" in wanted:
+        options["choices"] = _changed_choices(field, wanted["choices"], ids)
+    return options
+
+
+def _changed_choices(field: Field, wanted: Any, ids: Ids) -> list[dict[str, Any]]:
+    held = {str(choice["id"]): choice for choice in field.options["choices"] if "id" in choice}
+    by_name = {str(choice["name"]): choice for choice in field.options["choices"]}
+    choices: list[dict[str, Any]] = []
+    try:
+        for item in wanted:
+            known = held[item["id"]] if "id" in item else by_name.get(item["name"], {})
+            color = COLORS[len(choices) % len(COLORS)] + "Light2"
+            made = {} if known else {"id": ids.mint("sel"), "color": color}
+            kept = {name: item[name] for name in ("name", "color") if name in item}
+            choices.append({**made, **known, **kept})
+        names = [choice["name"] for choice in choices]
+        _check_choices(field.name, names)
+    except (KeyError, TypeError, AttributeError) as cause:
+        raise InvalidSchema(
+            f"these are no choices of {field.name}", field="choices", hint='give [{"id"?, "name", "color"?}, …]'
+        ) from cause
+    if not all(isinstance(name, str) and name for name in names):
+        raise InvalidSchema(f"a choice of {field.name} has no name", field="choices")
+    identities = {choice.get("id", choice["name"]) for choice in choices}
+    if any(choice.get("id", choice["name"]) not in identities for choice in field.options["choices"]):
+        raise InvalidSchema(f"a choice of {field.name} would go", field="choices", hint="list all choices")
+    return choices
+
+
+def _renamed_choices(old: Field, new: Field) -> dict[str, str]:
+    if old.type not in SELECTS or old.options == new.options:
+        return {}
+    now = {choice["id"]: choice["name"] for choice in new.options["choices"] if "id" in choice}
+    before = {choice["id"]: choice["name"] for choice in old.options["choices"] if "id" in choice}
+    return {name: now[known] for known, name in before.items() if now.get(known, name) != name}

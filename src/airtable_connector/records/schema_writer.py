@@ -1,0 +1,71 @@
+"""Changes of the schema: decided, recorded in the feed and saved in one transaction."""
+
+from collections.abc import Callable, Sequence
+
+from airtable_connector.database import Database, Transaction
+from airtable_connector.kernel.clock import Clock, iso
+from airtable_connector.kernel.errors import ConnectorError
+from airtable_connector.records import storage
+from airtable_connector.records.altering import Alteration, Tables, difference
+from airtable_connector.records.feed import SCHEMA_RECORD, Action, Change, Entry, Head, seal
+from airtable_connector.records.requests import Actor
+from airtable_connector.records.schema import Table
+from airtable_connector.records.shelving import Shelving
+
+
+class SchemaWriter:
+    """Changes tables. Records are left as they are, but for the names of choices that change."""
+
+    def __init__(self, database: Database, shelving: Shelving, *, clock: Clock) -> None:
+        self._database = database
+        self._shelving = shelving
+        self._clock = clock
+
+    async def alter(self, actor: Actor, decide: Callable[[Tables], Alteration]) -> Sequence[Table]:
+        """Make durable what is decided over the tables as they are now, and return the tables that it makes.
+
+        It shows in this process when this returns, and in others as soon as they have followed the feed.
+        """
+        async with self._database.transaction() as tx:
+            head = await storage.lock_head(tx)
+            present = {table.id: table for table in await storage.read_tables(tx)}
+            alteration = decide(present)
+            entries = self._entries(actor, head, present, alteration.tables)
+            if entries:
+                await _save(tx, present, alteration)
+                await storage.append_entries(tx, entries)
+                await storage.move_head(tx, Head(entries[-1].change.seq, entries[-1].hash, head.ordinal))
+        try:
+            await self._shelving.follow()
+        except ConnectorError:
+            # it is durable all the same; the follower shows it when the store can be read again
+            return alteration.tables
+        return alteration.tables
+
+    def _entries(self, actor: Actor, head: Head, present: Tables, tables: Sequence[Table]) -> list[Entry]:
+        at = iso(self._clock.now())
+        entries: list[Entry] = []
+        seq, previous = head.seq, head.hash
+        for table in tables:
+            before, after = difference(present.get(table.id), table)
+            if after:
+                seq += 1
+                change = Change(
+                    seq, at, table.id, SCHEMA_RECORD, Action.SCHEMA, actor.droplet, actor.cause, before, after
+                )
+                entries.append(seal(change, previous))
+                previous = entries[-1].hash
+        return entries
+
+
+async def _save(tx: Transaction, present: Tables, alteration: Alteration) -> None:
+    position = len(present)
+    for table in alteration.tables:
+        if table.id in present:
+            await storage.save_table(tx, table)
+        else:
+            await storage.add_table(tx, table, position)
+            position += 1
+    renamed = alteration.renamed
+    if renamed is not None:
+        await storage.rename_choices(tx, renamed.table, renamed.field, renamed.names)
