@@ -236,8 +236,6 @@ def _upload() -> Schema:
         answer("The record, with this cell alone.", "AirtableRecord", {**_RECORD, "fields": {_FIELD.id: [kept]}}),
         Scope.WRITE_RECORDS,
         parameters=[*in_base("Record"), UPLOAD_FIELD],
-        body=body_of(
-            "AirtableUpload", {"contentType": "text/plain", "filename": "report.txt", "file": "aGVsbG8="}
-        ),
+        body=body_of("AirtableUpload", {"contentType": "text/plain", "filename": "report.txt", "file": "aGVsbG8="}),
         refused=(404, 500, *BODY),
     )

@@ -234,10 +234,11 @@ def _list() -> Schema:
 
 
 def _create() -> Schema:
+    made = {"id": _ID, "macSecretBase64": "c2VjcmV0", **_UNTIL}
     return airtable_operation(
         "createWebhook",
         "Add a webhook",
-        answer("The only answer that has its key.", "AirtableWebhookMade", {"id": _ID, "macSecretBase64": "c2VjcmV0", **_UNTIL}),
+        answer("The only answer that has its key.", "AirtableWebhookMade", made),
         Scope.MANAGE_WEBHOOKS,
         parameters=in_base(),
         body=body_of("AirtableNewWebhook", {"notificationUrl": _URL, "specification": _SPECIFICATION}),

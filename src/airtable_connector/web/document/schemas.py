@@ -22,6 +22,7 @@ from airtable_connector.web.document.shapes import (
     success,
 )
 
+
 def schemas() -> dict[str, Schema]:
     """Return every schema of the document by its name."""
     described = {**_COMMON, **MESSAGE_SCHEMAS, **OWN_SCHEMAS, **AIRTABLE_SCHEMAS, **COMMENT_SCHEMAS, **WEBHOOK_SCHEMAS}
