@@ -131,6 +131,7 @@ WRONG = [
     Wrong("GET", "/heartbeats/rollup", 422, "invalid-parameter", "limit", "?limit=0"),
     Wrong("GET", "/heartbeats/rollup", 422, "invalid-offset", "offset", "?offset=x"),
     Wrong("GET", "/heartbeats/rollup", 422, "unknown-parameter", "sinse", "?sinse=1"),
+    Wrong("GET", "/attachments/{id}", 403, "attachment-address-refused", None, path=f"/attachments/{'0' * 64}"),
     Wrong("GET", "/changes", 422, "invalid-parameter", "after", "?after=now"),
     Wrong("GET", "/changes", 422, "unknown-parameter", "befor", "?befor=1"),
     Wrong("GET", "/changes", 404, "unknown-table", None, "?table=Sprnts"),

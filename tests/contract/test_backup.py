@@ -1,6 +1,7 @@
 """Backup and restore: the whole drill, on either store and across."""
 
 import asyncio
+import base64
 import gzip
 import hashlib
 import io
@@ -30,6 +31,7 @@ from airtable_connector.kernel.secret import Secret
 from airtable_connector.records import (
     SPRINTS,
     STANDARD_TABLES,
+    AttachmentFiles,
     Damage,
     Delete,
     FieldType,
@@ -55,7 +57,6 @@ from airtable_connector.records.exchange import Form, export_records
 pytestmark = pytest.mark.anyio
 
 CLOCK = SystemClock()
-RECORD_FACTS = {FieldType.CREATED_TIME, FieldType.LAST_MODIFIED_TIME}
 OTHER = {"sqlite": "postgres", "postgres": "sqlite"}
 
 
@@ -122,6 +123,7 @@ async def fill(base: Base) -> None:
             "insert into comments (id, record_id, author, text, created_at) values ('com1', :record, 5, 'x', '2026')",
             record=project,
         )
+        await tx.run("insert into recomputations values ('tbl', 'fld', 'rec', '[]', 0, 1, 0, 5, 'cause', 7)")
         for hour in ("2026-01-05T11", "2026-01-05T12"):
             await tx.run(
                 "insert into beat_rollups values ('C-1', :hour, 3, 2, 0.3, 0.1, 0.2, 0, 0.0, null, null)", hour=hour
@@ -156,9 +158,7 @@ async def state_at(base: Base, seq: int) -> dict[str, dict[str, Any]]:
 async def state(base: Base) -> dict[str, dict[str, Any]]:
     """Tell each record's cells as they are, without those that are columns of the record."""
     return {
-        record["id"]: {
-            name: cell for name, cell in record["fields"].items() if table.field(name).type not in RECORD_FACTS
-        }
+        record["id"]: {name: cell for name, cell in record["fields"].items() if not table.field(name).is_fact}
         for table in base.workspace.tables.values()
         for record in await base.walk(Query(table))
     }
@@ -420,6 +420,21 @@ async def test_a_damaged_backup_is_refused_before_the_store_is_touched(
     with pytest.raises(DamagedBackup):
         await restore(elsewhere, io.BytesIO(damage(file.getvalue())), clock=CLOCK)
     assert not elsewhere.path.exists()
+
+
+async def test_an_attachment_that_is_not_what_its_name_tells_is_refused(
+    database: Database, elsewhere: SqliteFile, tmp_path: Path
+) -> None:
+    kept = AttachmentFiles(tmp_path / "kept", most_bytes=10_000, clock=CLOCK)
+    kept.keep(b"hello")
+    file = io.BytesIO()
+    await back_up(database, file, clock=CLOCK, files=kept)
+    *lines, _trailer = unpacked(file)
+    lines[-1] = lines[-1].replace(base64.b64encode(b"hello"), base64.b64encode(b"olleh"))
+    brought = AttachmentFiles(tmp_path / "brought", most_bytes=10_000, clock=CLOCK)
+    with pytest.raises(DamagedBackup, match="its name"):
+        await restore(elsewhere, io.BytesIO(packed(lines)), clock=CLOCK, files=brought)
+    assert (brought.all(), elsewhere.path.exists()) == ([], False)
 
 
 async def test_a_store_that_holds_something_is_left_alone(database: Database, target: DatabaseLocation) -> None:

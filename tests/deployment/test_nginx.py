@@ -1,5 +1,8 @@
 """The proxy example, in front of a real service where the machine has nginx."""
 
+import grp
+import os
+import pwd
 import re
 import shutil
 import signal
@@ -15,6 +18,7 @@ from tests.deployment.scripts import ROOT
 from tests.service import Place, eventually, running
 
 from airtable_connector.settings import read_settings
+from airtable_connector.web.airtable_api.uploading import LONGEST_BODY
 
 EXAMPLE = ROOT / "deploy" / "nginx.conf"
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
@@ -44,6 +48,8 @@ def moved(folder: Path, *, service: str, plain: int, secure: int) -> Path:
     )
     file = folder / "nginx.conf"
     file.write_text(
+        # as we are, so that it may write long bodies into our folder
+        f"user {pwd.getpwuid(os.geteuid()).pw_name} {grp.getgrgid(os.getegid()).gr_name}; "
         f"pid {folder}/pid; error_log {folder}/error.log; events {{}} "
         f"http {{ access_log off; {paths}\n{text.replace('drop2.fullpotential.ai', 'localhost')}\n}}\n"
     )
@@ -87,7 +93,7 @@ def answers(client: httpx2.Client) -> bool:
 def test_the_proxy_takes_what_the_service_takes() -> None:
     limit = re.search(r"client_max_body_size (\d+);", EXAMPLE.read_text())
     assert limit is not None
-    assert int(limit[1]) == read_settings({}).edge.bulk_body_limit_bytes
+    assert int(limit[1]) == max(read_settings({}).edge.bulk_body_limit_bytes, LONGEST_BODY)
 
 
 def test_callers_come_through_over_https_and_only_so(proxied: tuple[httpx2.Client, int]) -> None:
@@ -110,4 +116,7 @@ def test_events_come_at_once(proxied: tuple[httpx2.Client, int]) -> None:
 
 def test_a_body_over_the_limit_is_refused(proxied: tuple[httpx2.Client, int]) -> None:
     client, _ = proxied
-    assert client.post("/sprints", content=b"x" * 5_242_881).status_code == 413
+    assert client.post("/sprints", content=b"x" * 8_388_609).status_code == 413
+    # what the service takes nowhere but as an attachment comes through, and is refused in its own form
+    refused = client.post("/sprints", content=b"x" * 5_242_881)
+    assert (refused.status_code, refused.json()["error"]["details"]["reason"]) == (413, "body-too-large")

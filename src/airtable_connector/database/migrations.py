@@ -203,4 +203,36 @@ MIGRATIONS: tuple[Migration, ...] = (
             "create index webhook_payloads_by_age on webhook_payloads (at)",
         ),
     ),
+    Migration(
+        8,
+        "links by target, and computed cells that wait to be computed anew",
+        sqlite=(
+            # which records link to a record; ordinal is that of the record with the link
+            "create table links (field_id text not null, target text not null, ordinal integer not null,"
+            " primary key (field_id, target, ordinal)) strict, without rowid",
+            "insert into links select distinct json_extract(field.value, '$.id'), link.value, records.ordinal"
+            " from tables, json_each(tables.definition, '$.fields') field, records,"
+            " json_each(records.cells, '$.' || json_extract(field.value, '$.id')) link"
+            " where json_extract(field.value, '$.type') = 'multipleRecordLinks' and records.table_id = tables.id",
+            # link_id and target are empty when all records of the table are meant
+            "create table recomputations (table_id text not null, link_id text not null, target text not null,"
+            " fields text not null, after_ordinal integer not null, through_ordinal integer not null,"
+            " again_through integer not null, actor integer not null, cause text not null, turn integer not null,"
+            " primary key (table_id, link_id, target)) strict, without rowid",
+            "create index recomputations_by_turn on recomputations (turn)",
+        ),
+        postgres=(
+            "create table links (field_id text not null, target text not null, ordinal bigint not null,"
+            " primary key (field_id, target, ordinal))",
+            "insert into links select distinct field ->> 'id', link, records.ordinal"
+            " from tables, jsonb_array_elements(cast(tables.definition as jsonb) -> 'fields') field, records,"
+            " jsonb_array_elements_text(records.cells -> (field ->> 'id')) link"
+            " where field ->> 'type' = 'multipleRecordLinks' and records.table_id = tables.id",
+            "create table recomputations (table_id text not null, link_id text not null, target text not null,"
+            " fields text not null, after_ordinal bigint not null, through_ordinal bigint not null,"
+            " again_through bigint not null, actor bigint not null, cause text not null, turn bigint not null,"
+            " primary key (table_id, link_id, target))",
+            "create index recomputations_by_turn on recomputations (turn)",
+        ),
+    ),
 )

@@ -30,7 +30,7 @@ from airtable_connector.records.schema import STANDARD_TABLES
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 7
+SCHEMA = 8
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
 
 FILES = "attachments"
@@ -213,6 +213,13 @@ _TABLES = (
         key="id",
     ),
     _kept("webhook_payloads", 7, "hook number at size body", key="hook number"),
+    _kept("links", 8, "field_id target ordinal", key="field_id target ordinal"),
+    _kept(
+        "recomputations",
+        8,
+        "table_id link_id target fields after_ordinal through_ordinal again_through actor cause turn",
+        key="table_id link_id target",
+    ),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 

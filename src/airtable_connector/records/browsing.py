@@ -140,12 +140,12 @@ def _test(asked: Equals) -> Test:
     cell, field = asked.cell, asked.field
     if cell is None:
         return lambda held: held is None
-    if field.type is FieldType.CHECKBOX:
-        return lambda held: held is not None
+    if field.holds is FieldType.CHECKBOX:
+        return lambda held: held is not None and not isinstance(held, dict)
     if isinstance(cell, list):
         item = cell[0]
         return lambda held: isinstance(held, list) and item in held
     if sorts_as_text(field) or field.type is FieldType.SINGLE_SELECT:
         return partial(eq, str(cell))
-    number = float(cell)
-    return lambda held: held is not None and float(held) == number  # type: ignore[arg-type] # the field holds numbers
+    number = float(cell)  # type: ignore[arg-type] # the field holds numbers
+    return lambda held: isinstance(held, int | float) and held == number

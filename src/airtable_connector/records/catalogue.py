@@ -1,9 +1,13 @@
 """The base's tables as this process knows them."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from airtable_connector.kernel.ids import TableId
 from airtable_connector.records.schema import Table
+
+if TYPE_CHECKING:
+    from airtable_connector.records.computing import Plan
 
 
 class Catalogue:
@@ -12,11 +16,40 @@ class Catalogue:
     def __init__(self) -> None:
         self.by_name: Mapping[str, Table] = {}
         self.by_id: Mapping[TableId, Table] = {}
+        self.plan: Plan | None = None
+        """How their computed fields are computed; None when there are none."""
 
     def adopt(self, tables: Sequence[Table]) -> list[Table]:
         """Let these tables be in force and return those that are new or changed; the others stay the same objects."""
         before = self.by_id
-        now = [before[table.id] if before.get(table.id) == table else table for table in tables]
+        shown, self.plan = described(tables)
+        now = [before[table.id] if before.get(table.id) == table else table for table in shown]
         self.by_id = {table.id: table for table in now}
         self.by_name = {table.name: table for table in now}
         return [table for table in now if before.get(table.id) is not table]
+
+
+def to_be_stored(tables: Sequence[Table]) -> Sequence[Table]:
+    """Return tables with the fields in their formulas named by id, so that they survive a renaming.
+
+    Raises:
+        FormulaSyntax, FormulaTooLarge: a formula cannot be read.
+    """
+    if not any(table.derived_fields for table in tables):
+        return tables
+    from airtable_connector.records.computing import with_ids  # noqa: PLC0415 - loads the formula language
+
+    return [with_ids(table) for table in tables]
+
+
+def described(tables: Sequence[Table]) -> "tuple[Sequence[Table], Plan | None]":
+    """Return stored tables with what their computed fields come to, and how those are computed.
+
+    What a definition says about results depends on other fields, so it is worked out whenever tables are read.
+    """
+    if not any(table.derived_fields for table in tables):
+        return tables, None
+    from airtable_connector.records.computing import plan_for  # noqa: PLC0415 - loads the formula language
+
+    plan = plan_for(tables)
+    return plan.tables, plan

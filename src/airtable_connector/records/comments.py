@@ -86,9 +86,9 @@ class Comments:
         _check(text)
         async with self._database.transaction() as tx:
             found = await _own(tx, record, comment, author)
-            await storage.change_comment(tx, found, text, iso(self._clock.now()))
-            changed = await storage.comment_by_id(tx, record, comment)
-        assert changed is not None
+            changed = await storage.change_comment(tx, found, text, iso(self._clock.now()))
+        if changed is None:
+            raise CommentNotFound(comment)
         return changed
 
     async def remove(self, record: str, comment: str, *, author: int) -> None:

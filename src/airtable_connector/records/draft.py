@@ -37,6 +37,7 @@ from airtable_connector.records.requests import (
     etag,
 )
 from airtable_connector.records.schema import Cell, Field, FieldType, Record, Surroundings, Table, read_cell
+from airtable_connector.records.storage import Link
 
 
 @dataclass(slots=True)
@@ -45,7 +46,9 @@ class _Layer:
 
     records: dict[str, Record | None] = field(default_factory=dict)
     keys: dict[tuple[TableId, str], str | None] = field(default_factory=dict)
-    entries: list[Entry] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    latest: dict[str, int] = field(default_factory=dict)
+    """The place in ``changes`` of a record's last one."""
     events: list[tuple[LogEvent, Actor]] = field(default_factory=list)
     numbers: dict[TableId, int] = field(default_factory=dict)
 
@@ -76,16 +79,22 @@ class Draft:
         self._linked_to = {linked.options["linkedTableId"] for table in tables.values() for linked in table.link_fields}
         self._kept = _Layer()
         self._open = _Layer()
+        self._entries: list[Entry] = []
 
     @property
     def head(self) -> Head:
-        """Where the feed will end."""
+        """Where the feed will end; its hash is that of what is kept."""
         return self._head
 
     @property
     def entries(self) -> Sequence[Entry]:
-        """What the feed gains."""
-        return self._kept.entries
+        """What the feed gains by the requests that are kept."""
+        return self._entries
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        """What the present request changes, in order."""
+        return self._open.changes
 
     @property
     def events(self) -> Sequence[tuple[LogEvent, Actor]]:
@@ -93,7 +102,7 @@ class Draft:
         return self._kept.events
 
     def decide(self, actor: Actor, ready: Sequence[Ready]) -> tuple[Written, ...]:
-        """Decide one request; a refusal leaves the draft as it was.
+        """Decide one request, which `keep` ends; a refusal leaves the draft as it was.
 
         Raises:
             KeyTaken, RecordNotFound, RecordChanged, LinkTargetMissing, InvalidCell: the request is refused.
@@ -107,13 +116,90 @@ class Draft:
         except ConnectorError as refusal:
             self._head = before
             refusal.facts = {**refusal.facts, **place_of(len(written), ready)}
+            self._open = _Layer()
             raise
+        return tuple(written)
+
+    def keep(self) -> None:
+        """Seal what the present request changes, with all that was computed; later requests build on it."""
+        chained = self._entries[-1].hash if self._entries else self._start.hash
+        for change in self._open.changes:
+            entry = seal(change, chained)
+            self._entries.append(entry)
+            chained = entry.hash
+        self._head = Head(self._head.seq, chained, self._head.ordinal)
         self._kept.records.update(self._open.records)
         self._kept.keys.update(self._open.keys)
-        self._kept.entries.extend(self._open.entries)
         self._kept.events.extend(self._open.events)
         self._kept.numbers.update(self._open.numbers)
-        return tuple(written)
+        self._open = _Layer()
+
+    # what is computed after the decision
+
+    def find(self, record_id: str) -> Record | None:
+        """Return a record as the present request leaves it; None when it is gone or was not loaded."""
+        return self._find(record_id)
+
+    def knows(self, record_id: str) -> bool:
+        """Tell whether a record was loaded or changed here."""
+        layers = (self._open.records, self._kept.records, self._base)
+        return any(record_id in layer for layer in layers)
+
+    def is_new(self, record_id: str) -> bool:
+        """Tell whether a record is in no store yet."""
+        return RecordId(record_id) not in self._base
+
+    def learn(self, loaded: Iterable[Record]) -> None:
+        """Take records that were loaded later; those that are known stay as they are."""
+        for record in loaded:
+            if record.id not in self._base:
+                self._base[record.id] = record
+                if record.key is not None:
+                    self._base_keys.setdefault((record.table, record.key), str(record.id))
+
+    def compute(self, actor: Actor, record: Record, cells: Mapping[str, Cell | None]) -> None:
+        """Put computed cells, which differ from the record's, into the present request's change of the record.
+
+        A record that the request did not change is given a change of its own; nobody edited it, so that the moment of
+        its last modification stays.
+        """
+        before = {name: record.cells.get(name) for name in cells}
+        full = {name: cell for name, cell in {**record.cells, **cells}.items() if cell is not None}
+        place = self._open.latest.get(record.id)
+        if place is None:
+            changed = dataclasses.replace(record, changed=self._head.seq + 1, cells=full)
+            self._append(actor, changed, Action.UPDATE, before, cells)
+        else:
+            changed = dataclasses.replace(record, cells=full)
+            change = self._open.changes[place]
+            if change.before is None:
+                change = dataclasses.replace(change, after=full)
+            else:
+                merged = {**(change.after or {}), **cells}
+                change = dataclasses.replace(change, before={**before, **change.before}, after=merged)
+            self._open.changes[place] = change
+        self._open.records[record.id] = changed
+
+    def links(self) -> tuple[list[Link], list[Link]]:
+        """Return the links that the index gains and those that it loses."""
+        if not self._linked_to:
+            return [], []
+        gained: list[Link] = []
+        lost: list[Link] = []
+        for record_id, record in self._kept.records.items():
+            old = self._base.get(RecordId(record_id))
+            held = set() if old is None else self._links_of(old)
+            holds = set() if record is None else self._links_of(record)
+            gained += sorted(holds - held)
+            lost += sorted(held - holds)
+        return gained, lost
+
+    def _links_of(self, record: Record) -> set[Link]:
+        return {
+            Link(linked.id, target, record.ordinal)
+            for linked in self._tables[record.table].link_fields
+            for target in link_targets(record.cells.get(linked.id))
+        }
 
     def saved(self) -> tuple[list[Record], list[Record], list[Record]]:
         """Return the records to insert, to update and to delete."""
@@ -349,9 +435,9 @@ class Draft:
     ) -> None:
         seq = self._head.seq + 1
         change = Change(seq, self.at, record.table, record.id, action, actor.droplet, actor.cause, before, after)
-        entry = seal(change, self._head.hash)
-        self._head = Head(seq, entry.hash, self._head.ordinal)
-        self._open.entries.append(entry)
+        self._head = Head(seq, self._head.hash, self._head.ordinal)
+        self._open.latest[record.id] = len(self._open.changes)
+        self._open.changes.append(change)
 
 
 def recognise(kept: tuple[bytes, StoredAnswer] | None, repeatable: Repeatable) -> StoredAnswer | None:

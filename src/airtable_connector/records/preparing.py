@@ -158,7 +158,7 @@ def _need_target(operation: Update | Delete, wanted: Needs) -> None:
 
 def links_to_empty(
     ready: Sequence[Ready], loaded: Iterable[Record], tables: Iterable[Table]
-) -> list[tuple[Table, Field, set[str]]]:
+) -> list[tuple[Field, set[str]]]:
     """Say which link fields may hold records that are about to be deleted, and which records those are."""
     targets = {
         (item.operation.table.id, item.operation.target)
@@ -176,7 +176,7 @@ def links_to_empty(
         if record.table in moved or (record.table, record.id) in targets or (record.table, record.key) in targets:
             doomed.setdefault(record.table, set()).add(record.id)
     return [
-        (table, linked, doomed[linked.options["linkedTableId"]])
+        (linked, doomed[linked.options["linkedTableId"]])
         for table in (tables if doomed else ())
         for linked in table.link_fields
         if linked.options["linkedTableId"] in doomed

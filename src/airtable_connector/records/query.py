@@ -12,7 +12,17 @@ import orjson
 
 from airtable_connector.records.errors import CannotFilter, CannotSort, InvalidOffset, TooManySorts
 from airtable_connector.records.formula import cell_of, source_of
-from airtable_connector.records.schema import RECORD_FACTS, Cell, Field, FieldType, Record, Table, read_text, storable
+from airtable_connector.records.schema import (
+    COLLABORATOR_TYPES,
+    NUMBER_TYPES,
+    Cell,
+    Field,
+    FieldType,
+    Record,
+    Table,
+    read_text,
+    storable,
+)
 
 if TYPE_CHECKING:
     from airtable_connector.records.formula import Formula
@@ -32,7 +42,22 @@ SORTED_CHARACTERS = 200
 SortKey: TypeAlias = tuple[int, str | float]
 """What a cell is ordered by: whether it holds something, then its value."""
 
-UNSORTABLE = frozenset({FieldType.MULTIPLE_SELECTS, FieldType.MULTIPLE_RECORD_LINKS, FieldType.MULTIPLE_ATTACHMENTS})
+UNSORTABLE = COLLABORATOR_TYPES | {
+    FieldType.MULTIPLE_SELECTS,
+    FieldType.MULTIPLE_RECORD_LINKS,
+    FieldType.MULTIPLE_ATTACHMENTS,
+    FieldType.MULTIPLE_LOOKUP_VALUES,
+    FieldType.BUTTON,
+}
+
+WITHOUT_EQUALS = COLLABORATOR_TYPES | {
+    FieldType.MULTIPLE_ATTACHMENTS,
+    FieldType.MULTIPLE_LOOKUP_VALUES,
+    FieldType.BUTTON,
+}
+"""Types whose cells have no text to compare with."""
+
+_NUMBERS = NUMBER_TYPES | {FieldType.AUTO_NUMBER}
 
 
 @dataclass(frozen=True)
@@ -109,10 +134,10 @@ def equals(field: Field, text: str) -> Equals:
     """Ask for records whose field equals what the text spells; an empty text asks for empty cells.
 
     Raises:
-        CannotFilter: attachments have no text to compare with.
+        CannotFilter: the field's cells have no text to compare with.
         InvalidCell, UnknownChoice: the text is no value of the field.
     """
-    if field.type is FieldType.MULTIPLE_ATTACHMENTS:
+    if field.holds in WITHOUT_EQUALS:
         raise CannotFilter(field.name, field.type)
     return Equals(field, read_text(field, text))
 
@@ -138,7 +163,7 @@ def sort_by_fields(table: Table, wanted: Sequence[tuple[str, bool]]) -> tuple[So
     sorts = []
     for name, descending in wanted:
         field = table.field(name)
-        if field.type in UNSORTABLE:
+        if field.holds in UNSORTABLE:
             raise CannotSort(field.name, field.type)
         sorts.append(Sort(field, descending))
     return tuple(sorts)
@@ -178,16 +203,12 @@ def read_offset(query: Query, text: str) -> Position:
 
 def sorts_as_text(field: Field) -> bool:
     """Tell whether the field's sort key is a text; otherwise it is a number."""
-    return field.type not in {
-        FieldType.NUMBER,
-        FieldType.PERCENT,
-        FieldType.CURRENCY,
-        FieldType.RATING,
-        FieldType.DURATION,
-        FieldType.AUTO_NUMBER,
-        FieldType.CHECKBOX,
-        FieldType.SINGLE_SELECT,
-    }
+    return not sorts_as_number(field) and field.holds not in {FieldType.CHECKBOX, FieldType.SINGLE_SELECT}
+
+
+def sorts_as_number(field: Field) -> bool:
+    """Tell whether the field's cells are numbers."""
+    return field.holds in _NUMBERS
 
 
 def sort_keys(query: Query, record: Record) -> tuple[SortKey, ...]:
@@ -199,11 +220,14 @@ def sort_key(field: Field, cell: Cell | None) -> SortKey:
     """Return what a cell is ordered by: whether it holds something, then its value."""
     if cell is None:
         return 0, "" if sorts_as_text(field) else 0
-    if field.type in RECORD_FACTS:
+    if field.is_fact:
         return 1, str(cell)
+    if isinstance(cell, dict):
+        # an error, or a number that is not finite
+        return 1, "" if sorts_as_text(field) else 0
     if field.type is FieldType.SINGLE_SELECT:
         return 1, field.choices.index(cell) if cell in field.choices else len(field.choices)
-    if field.type is FieldType.CHECKBOX:
+    if field.holds is FieldType.CHECKBOX:
         return 1, 1
     return 1, _fold(str(cell)[:SORTED_CHARACTERS]) if sorts_as_text(field) else float(cell)  # type: ignore[arg-type]
 
@@ -218,6 +242,6 @@ _ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 def _fits(key: object, sort: Sort) -> bool:
     if sorts_as_text(sort.field):
         return isinstance(key, str) and storable(key)
-    if sort.field.type in {FieldType.CHECKBOX, FieldType.SINGLE_SELECT}:
+    if sort.field.holds in {FieldType.CHECKBOX, FieldType.SINGLE_SELECT}:
         return type(key) is int and 0 <= key <= max(1, len(sort.field.choices))
     return isinstance(key, int | float) and not isinstance(key, bool)

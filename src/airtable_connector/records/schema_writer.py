@@ -1,5 +1,6 @@
 """Changes of the schema: decided, recorded in the feed and saved in one transaction."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 from airtable_connector.database import Database, Transaction
@@ -7,32 +8,43 @@ from airtable_connector.kernel.clock import Clock, iso
 from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.records import storage
 from airtable_connector.records.altering import Alteration, Tables, difference
+from airtable_connector.records.catalogue import Catalogue, described, to_be_stored
 from airtable_connector.records.feed import SCHEMA_RECORD, Action, Change, Entry, Head, seal
 from airtable_connector.records.requests import Actor
 from airtable_connector.records.schema import Table
 from airtable_connector.records.shelving import Shelving
+from airtable_connector.records.storage import Recomputation
 
 
 class SchemaWriter:
     """Changes tables. Records are left as they are, but for the names of choices that change."""
 
-    def __init__(self, database: Database, shelving: Shelving, *, clock: Clock) -> None:
+    def __init__(self, database: Database, shelving: Shelving, catalogue: Catalogue, *, clock: Clock) -> None:
         self._database = database
         self._shelving = shelving
+        self._catalogue = catalogue
         self._clock = clock
 
     async def alter(self, actor: Actor, decide: Callable[[Tables], Alteration]) -> Sequence[Table]:
         """Make durable what is decided over the tables as they are now, and return the tables that it makes.
 
-        It shows in this process when this returns, and in others as soon as they have followed the feed.
+        It shows in this process when this returns, and in others as soon as they have followed the feed. Computed
+        cells that it makes different are computed afterwards, in portions.
+
+        Raises:
+            FormulaError, CircularFields: a computed field could not work whatever the records hold.
         """
         async with self._database.transaction() as tx:
             head = await storage.lock_head(tx)
             present = {table.id: table for table in await storage.read_tables(tx)}
             alteration = decide(present)
+            alteration = dataclasses.replace(alteration, tables=to_be_stored(alteration.tables))
+            recomputations = _recomputations(present, alteration, actor)
             entries = self._entries(actor, head, present, alteration.tables)
             if entries:
                 await _save(tx, present, alteration)
+                for wanted in recomputations:
+                    await storage.request_recomputation(tx, wanted, turn=entries[-1].change.seq)
                 await storage.append_entries(tx, entries)
                 await storage.move_head(tx, Head(entries[-1].change.seq, entries[-1].hash, head.ordinal))
         try:
@@ -40,7 +52,7 @@ class SchemaWriter:
         except ConnectorError:
             # it is durable all the same; the follower shows it when the store can be read again
             return alteration.tables
-        return alteration.tables
+        return [self._catalogue.by_id.get(table.id, table) for table in alteration.tables]
 
     def _entries(self, actor: Actor, head: Head, present: Tables, tables: Sequence[Table]) -> list[Entry]:
         at = iso(self._clock.now())
@@ -56,6 +68,26 @@ class SchemaWriter:
                 entries.append(seal(change, previous))
                 previous = entries[-1].hash
         return entries
+
+
+def _recomputations(present: Tables, alteration: Alteration, actor: Actor) -> Sequence[Recomputation]:
+    """Say which computed cells must be made anew, or refuse the change."""
+    _, before = described([*present.values()])
+    _, after = described([*{**present, **{table.id: table for table in alteration.tables}}.values()])
+    if after is None:
+        return []
+    if after.refusals:
+        raise after.refusals[0]
+    from airtable_connector.records.computing import outdated  # noqa: PLC0415 - loaded by now
+
+    renamed = alteration.renamed
+    touched = None if renamed is None else (renamed.table, renamed.field.id)
+    return [
+        Recomputation(table, None, None, fields, actor.droplet, actor.cause)
+        for table, fields in outdated(before, after, touched).items()
+        # a new table has no records
+        if table in present
+    ]
 
 
 async def _save(tx: Transaction, present: Tables, alteration: Alteration) -> None:

@@ -15,7 +15,7 @@ from airtable_connector.records import storage
 from airtable_connector.records.browsing import ShelfSearch
 from airtable_connector.records.catalogue import Catalogue
 from airtable_connector.records.findings import Findings
-from airtable_connector.records.formula import Context, Work, cell_of, to_text
+from airtable_connector.records.formula import Context, Work, cell_of, name_in, source_of
 from airtable_connector.records.query import Equals, Page, Position, Query, sort_keys
 from airtable_connector.records.schema import Field, FieldType, Record
 from airtable_connector.records.shelving import Shelving
@@ -102,7 +102,7 @@ class Searching:
         return {record.id: self._name(record) for record in await storage.records_by_id(reader, linked)}
 
     def _name(self, record: Record) -> str:
-        return to_text(record.cells.get(self._catalogue.by_id[record.table].primary_field.id))
+        return name_in(cell_of(source_of(self._catalogue.by_id[record.table].primary_field), record))
 
 
 async def _page_of_store(reader: Reader, query: Query) -> Page:

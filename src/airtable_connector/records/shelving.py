@@ -19,7 +19,7 @@ from airtable_connector.kernel.observer import Fact, Observer
 from airtable_connector.records import storage
 from airtable_connector.records.altering import keeps_its_json
 from airtable_connector.records.cache import Effect, Put, Remove, Shelf
-from airtable_connector.records.catalogue import Catalogue
+from airtable_connector.records.catalogue import Catalogue, described
 from airtable_connector.records.feed import Change, Head
 from airtable_connector.records.query import Page, Position, Query
 from airtable_connector.records.schema import Table
@@ -239,7 +239,7 @@ class Shelving:
         arriving = self._loading[table.id] = []
         try:
             async with self._database.reading() as reader:
-                if table not in await storage.read_tables(reader):
+                if table not in described(await storage.read_tables(reader))[0]:
                     # it is changed already, and will be due again as soon as that shows
                     return
                 seq = (await storage.read_head(reader)).seq

@@ -4,7 +4,7 @@ Writes of all callers queue up and are committed in groups; reads come from memo
 brought to the committed state before a writer is answered: whoever was answered reads their own write.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,13 +19,15 @@ from airtable_connector.kernel.observer import Observer
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.records import storage
 from airtable_connector.records.altering import (
+    Alteration,
     FieldChange,
+    Tables,
     with_changed_field,
     with_changed_table,
     with_field,
     with_tables,
 )
-from airtable_connector.records.catalogue import Catalogue
+from airtable_connector.records.catalogue import Catalogue, to_be_stored
 from airtable_connector.records.comments import Comments
 from airtable_connector.records.errors import PositionNotReached, UnknownTable
 from airtable_connector.records.feed import Change, Head
@@ -58,12 +60,15 @@ FORGET_STEP = 2_000
 class WorkspaceSettings:
     """How much memory shelves may take together, and how long answers are kept for repetitions.
 
-    ``keep_messages`` is for the answers to messages, and for the messages themselves in the event log.
+    ``keep_messages`` is for the answers to messages, and for the messages themselves in the event log. ``portion`` is
+    how many records beside its own a request brings up to date where their computed cells depend on it; more of them
+    follow at once, so many in a transaction.
     """
 
     memory: int = 512 * 1024 * 1024
     keep_answers: timedelta = timedelta(hours=24)
     keep_messages: timedelta = timedelta(days=30)
+    portion: int = 200
 
 
 class Workspace:
@@ -85,7 +90,7 @@ class Workspace:
         self._catalogue = Catalogue()
         self._shelving = Shelving(database, self._catalogue, clock=clock, observer=observer, limit=settings.memory)
         self._searching = Searching(database, self._shelving, self._catalogue, clock=clock)
-        self._schema_writer = SchemaWriter(database, self._shelving, clock=clock)
+        self._schema_writer = SchemaWriter(database, self._shelving, self._catalogue, clock=clock)
         self.comments = Comments(database, clock=clock, ids=ids)
         """What is written beside the records."""
         self._writer = Writer(
@@ -97,6 +102,7 @@ class Workspace:
             observer=observer,
             keep_answers=settings.keep_answers,
             keep_messages=settings.keep_messages,
+            portion=settings.portion,
         )
 
     @property
@@ -156,19 +162,23 @@ class Workspace:
         Raises:
             TableNameTaken, FieldNameTaken: a name is given already.
             InvalidSchema: a table of that id exists, or a link field names a table that does not.
+            FormulaError, CircularFields: a computed field cannot work whatever the records hold.
         """
-        (added,) = await self._schema_writer.alter(actor, lambda present: with_tables(present, [table]))
+        (added,) = await self._alter(actor, lambda present: with_tables(present, [table]))
         return added
 
     async def add_field(self, table: TableId, field: Field, *, actor: Actor) -> Table:
         """Add a field behind those of a table, and return the table as it is now.
 
+        The cells of a computed field are made afterwards, in portions.
+
         Raises:
             UnknownTable: there is no such table.
             FieldNameTaken: the table has a field of that name, in whatever letters.
             InvalidSchema: the table is full, or a link field names a table that is not in the base.
+            FormulaError, CircularFields: a computed field cannot work whatever the records hold.
         """
-        (changed,) = await self._schema_writer.alter(actor, lambda present: with_field(present, table, field))
+        (changed,) = await self._alter(actor, lambda present: with_field(present, table, field))
         return changed
 
     async def change_field(
@@ -191,9 +201,10 @@ class Workspace:
             UnknownTable, UnknownField: there is no such table or field.
             FieldNameTaken: another field of the table has the name, in whatever letters.
             InvalidSchema: the mesh relies on the name, an option cannot change, or a choice would go.
+            FormulaError, CircularFields: a computed field could not work any more.
         """
         change = FieldChange(name, description, options)
-        (changed,) = await self._schema_writer.alter(
+        (changed,) = await self._alter(
             actor, lambda present: with_changed_field(present, table, field, change, ids=self._ids)
         )
         return changed
@@ -208,7 +219,7 @@ class Workspace:
             TableNameTaken: another table has the name, in whatever letters.
             InvalidSchema: the mesh relies on the name.
         """
-        (changed,) = await self._schema_writer.alter(
+        (changed,) = await self._alter(
             actor, lambda present: with_changed_table(present, table, name=name, description=description)
         )
         return changed
@@ -359,6 +370,16 @@ class Workspace:
         async with self._database.transaction() as tx:
             return await storage.drop_content(tx, table.id, before=iso(before), after=after, through=through)
 
+    async def count_recomputations(self) -> int:
+        """Count what waits to be computed anew, each for some records of a table, as the store has it."""
+        async with self._database.reading() as reader:
+            return await storage.count_recomputations(reader)
+
+    @property
+    def recomputations(self) -> int:
+        """How many of them waited when the step that does them last looked."""
+        return self._writer.pending
+
     async def follow(self) -> None:
         """Show what other processes have written up to now."""
         await self._shelving.follow()
@@ -368,6 +389,7 @@ class Workspace:
         await self._read_base(tables)
         supervisor.start("records.write", self._writer.write_once)
         supervisor.start("records.probe", self._writer.probe_once)
+        supervisor.start("records.recompute", self._writer.recompute_once)
         supervisor.start("records.follow", self._follow_once)
         supervisor.start("records.load", self._load_once)
         supervisor.start("records.forget", self._forget_once)
@@ -381,7 +403,7 @@ class Workspace:
         async with self._database.transaction() as tx:
             await storage.lock_head(tx)
             if not await storage.read_tables(tx):
-                for position, table in enumerate(tables):
+                for position, table in enumerate(to_be_stored(tables)):
                     await storage.add_table(tx, table, position)
         async with self._database.reading() as reader:
             tables = await storage.read_tables(reader)
@@ -403,6 +425,11 @@ class Workspace:
             forgotten = await storage.forget_answers(tx, before=answers, count=FORGET_STEP)
             forgotten = max(forgotten, await storage.forget_messages(tx, before=messages, count=FORGET_STEP))
         return timedelta(0) if forgotten == FORGET_STEP else timedelta(minutes=10)
+
+    async def _alter(self, actor: Actor, decide: Callable[[Tables], Alteration]) -> Sequence[Table]:
+        altered = await self._schema_writer.alter(actor, decide)
+        self._writer.look_for_recomputations()
+        return altered
 
 
 @asynccontextmanager

@@ -3,9 +3,10 @@
 import asyncio
 import dataclasses
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from airtable_connector.database import Database, Reader, Transaction
 from airtable_connector.kernel.clock import Clock, iso
@@ -14,7 +15,7 @@ from airtable_connector.kernel.ids import Ids, TableId
 from airtable_connector.kernel.observer import Fact, Observer
 from airtable_connector.kernel.supervisor import StepFailed
 from airtable_connector.records import storage
-from airtable_connector.records.catalogue import Catalogue
+from airtable_connector.records.catalogue import Catalogue, described
 from airtable_connector.records.draft import Draft, recognise
 from airtable_connector.records.errors import QueueFull, RequestInFlight, StoreClosing
 from airtable_connector.records.feed import Head
@@ -33,8 +34,11 @@ from airtable_connector.records.requests import (
     Upsert,
     WriteRequest,
 )
-from airtable_connector.records.schema import Table
+from airtable_connector.records.schema import Record, Table
 from airtable_connector.records.shelving import Shelving
+
+if TYPE_CHECKING:
+    from airtable_connector.records.computing import Plan, Settling
 
 MOST_WAITING = 20_000
 """Operations that may wait for the writer; one more request is refused."""
@@ -43,6 +47,9 @@ BATCH = 1_000
 """Operations that one transaction takes up; a single request may be larger."""
 
 PROBE_EVERY = timedelta(seconds=5)
+
+LOOK_EVERY = timedelta(seconds=30)
+"""Between two looks for recomputations that another process has left."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,14 @@ class _NotCommitted(Exception):
         self.bug = bug
 
 
+@dataclass(frozen=True, slots=True)
+class _Schema:
+    """The tables in force, and how their computed fields are computed."""
+
+    tables: Mapping[TableId, Table]
+    plan: "Plan | None"
+
+
 @dataclass(slots=True)
 class _Waiting:
     request: WriteRequest
@@ -97,6 +112,7 @@ class Writer:
         observer: Observer,
         keep_answers: timedelta,
         keep_messages: timedelta,
+        portion: int,
     ) -> None:
         self._database = database
         self._shelving = shelving
@@ -106,6 +122,7 @@ class Writer:
         self._observer = observer
         self._keep_answers = keep_answers
         self._keep_messages = keep_messages
+        self._portion = portion
         self._queue: deque[_Waiting] = deque()
         self._waiting = 0
         self._arrived = asyncio.Event()
@@ -115,6 +132,18 @@ class Writer:
         self._in_flight: set[tuple[int, str]] = set()
         self._trouble: ConnectorError | None = None
         self._last_write = clock.monotonic()
+        self._recomputing = asyncio.Event()
+        self._postponed = False
+        self._pending = 0
+
+    def look_for_recomputations(self) -> None:
+        """Let the step that does them look whether some were asked for."""
+        self._recomputing.set()
+
+    @property
+    def pending(self) -> int:
+        """How many recomputations waited when the step last looked."""
+        return self._pending
 
     @property
     def trouble(self) -> ConnectorError | None:
@@ -227,6 +256,7 @@ class Writer:
         self._recover()
         self._last_write = self._clock.monotonic()
         await self._show(draft)
+        self._wake_recomputing()
         for item, outcome in zip(batch, outcomes, strict=True):
             _answer(item, outcome)
 
@@ -246,13 +276,13 @@ class Writer:
     ) -> Draft:
         now = self._clock.now()
         head = await storage.lock_head(tx)
-        tables = await self._tables_at(tx, head)
+        schema = await self._schema_at(tx, head)
         due: list[int] = []
         for number, item in enumerate(batch):
             try:
                 replayed = await self._replayed(tx, item.request, now)
                 if replayed is None:
-                    item.ready = renewed(item.ready, tables, self._ids)
+                    item.ready = renewed(item.ready, schema.tables, self._ids)
             except ConnectorError as refusal:
                 outcomes[number] = refusal
                 continue
@@ -260,7 +290,8 @@ class Writer:
                 due.append(number)
             else:
                 outcomes[number] = replayed
-        draft = await self._load(tx, head, iso(now), tables, [item for n in due for item in batch[n].ready])
+        draft = await self._load(tx, head, iso(now), schema, [item for n in due for item in batch[n].ready])
+        settling = self._settling(tx, draft, schema.plan, now)
         for number in due:
             item = batch[number]
             try:
@@ -268,17 +299,21 @@ class Writer:
             except ConnectorError as refusal:
                 outcomes[number] = refusal
             else:
+                if settling is not None:
+                    written = await settling.settle(item.request.actor, written)
+                draft.keep()
                 outcomes[number] = Done(written, draft.head.seq)
             if len(item.ready) > 1:
                 await self._clock.sleep(timedelta(0))
         return draft
 
-    async def _tables_at(self, tx: Transaction, head: Head) -> Mapping[TableId, Table]:
-        """Return the tables in force at a head, which may be ahead of what this process shows."""
+    async def _schema_at(self, tx: Transaction, head: Head) -> "_Schema":
+        """Return the schema in force at a head, which may be ahead of what this process shows."""
         shown = self._shelving.head.seq
         if head.seq != shown and await storage.schema_changed(tx, after=shown):
-            return {table.id: table for table in await storage.read_tables(tx)}
-        return self._catalogue.by_id
+            tables, plan = described(await storage.read_tables(tx))
+            return _Schema({table.id: table for table in tables}, plan)
+        return _Schema(self._catalogue.by_id, self._catalogue.plan)
 
     async def kept_answer(self, actor: Actor, repeatable: Repeatable) -> StoredAnswer | None:
         """Return the answer that this request was given before, without writing anything.
@@ -301,25 +336,21 @@ class Writer:
         kept = await storage.kept_answer(reader, actor.droplet, repeatable.key, since=since)
         return recognise(kept, repeatable)
 
-    async def _load(
-        self, tx: Transaction, head: Head, at: str, tables: Mapping[TableId, Table], ready: Sequence[Ready]
-    ) -> Draft:
+    async def _load(self, tx: Transaction, head: Head, at: str, schema: "_Schema", ready: Sequence[Ready]) -> Draft:
         wanted = needs(ready)
         loaded = {r.id: r for r in await storage.records_by_id(tx, wanted.ids)} if wanted.ids else {}
         for table, keys in wanted.keys.items():
             loaded |= {r.id: r for r in await storage.records_by_key(tx, table, keys)}
         for question in wanted.questions:
             loaded |= {r.id: r for r in await storage.find(tx, question)}
-        for holder, field, gone in links_to_empty(ready, loaded.values(), tables.values()):
-            loaded |= {r.id: r for r in await storage.records_referring(tx, holder.id, field, gone)}
-        return Draft(
-            head,
-            at,
-            loaded.values(),
-            tables,
-            ids=self._ids,
-            first_numbers=await self._first_numbers(tx, ready),
-        )
+        for field, gone in links_to_empty(ready, loaded.values(), schema.tables.values()):
+            loaded |= {r.id: r for r in await storage.records_referring(tx, field.id, gone)}
+        return self._draft(head, at, loaded.values(), schema, await self._first_numbers(tx, ready))
+
+    def _draft(
+        self, head: Head, at: str, loaded: Iterable[Record], schema: "_Schema", first_numbers: Mapping[TableId, int]
+    ) -> Draft:
+        return Draft(head, at, loaded, schema.tables, ids=self._ids, first_numbers=first_numbers)
 
     async def _first_numbers(self, tx: Transaction, ready: Sequence[Ready]) -> dict[TableId, int]:
         counts: dict[TableId, int] = {}
@@ -337,15 +368,7 @@ class Writer:
         batch: Sequence[_Waiting],
         outcomes: dict[int, Outcome | ConnectorError],
     ) -> None:
-        if draft.entries:
-            inserts, updates, deletes = draft.saved()
-            # a record that comes back under its old id is removed first
-            await storage.delete_records(tx, deletes)
-            await storage.remove_comments_of(tx, deletes)
-            await storage.update_records(tx, updates)
-            await storage.insert_records(tx, inserts)
-            await storage.append_entries(tx, draft.entries)
-            await storage.move_head(tx, draft.head)
+        await self._save_records(tx, draft)
         for event, actor in draft.events:
             await storage.log_event(
                 tx, at=draft.at, kind=event.kind, actor=actor.droplet, cause=actor.cause, payload=event.payload
@@ -363,6 +386,74 @@ class Writer:
                     at=draft.at,
                 )
                 outcomes[number] = dataclasses.replace(outcome, answer=answer)
+
+    async def _save_records(self, tx: Transaction, draft: Draft) -> None:
+        if not draft.entries:
+            return
+        inserts, updates, deletes = draft.saved()
+        # a record that comes back under its old id is removed first
+        await storage.delete_records(tx, deletes)
+        await storage.remove_comments_of(tx, deletes)
+        await storage.update_records(tx, updates)
+        await storage.insert_records(tx, inserts)
+        gained, lost = draft.links()
+        if lost:
+            await storage.remove_links(tx, lost)
+        if gained:
+            await storage.add_links(tx, gained)
+        await storage.append_entries(tx, draft.entries)
+        await storage.move_head(tx, draft.head)
+
+    async def recompute_once(self) -> timedelta:
+        """Do one portion of what waits to be computed anew, in a transaction of its own; rest when nothing does."""
+        self._recomputing.clear()
+        if self._catalogue.plan is not None:
+            async with self._database.reading() as reader:
+                self._pending = await storage.count_recomputations(reader)
+        if not self._pending:
+            await self._until_asked()
+            return timedelta(0)
+        now = self._clock.now()
+        async with self._database.transaction() as tx:
+            head = await storage.lock_head(tx)
+            schema = await self._schema_at(tx, head)
+            draft = self._draft(head, iso(now), [], schema, {})
+            wanted = await storage.next_recomputation(tx)
+            settling = self._settling(tx, draft, schema.plan, now)
+            if wanted is not None and settling is not None:
+                await settling.recompute(wanted)
+                draft.keep()
+            await self._save_records(tx, draft)
+        await self._show(draft)
+        self._wake_recomputing()
+        return timedelta(0)
+
+    def _wake_recomputing(self) -> None:
+        """Let the step look for what a transaction has asked for, now that it is committed."""
+        if self._postponed:
+            self._postponed = False
+            self._recomputing.set()
+
+    def _postpone(self) -> None:
+        self._postponed = True
+
+    async def _until_asked(self) -> None:
+        """Wait until this process asks for a recomputation; one that another process left is found after a while."""
+        timer = asyncio.ensure_future(self._clock.sleep(LOOK_EVERY))
+        asked = asyncio.ensure_future(self._recomputing.wait())
+        try:
+            await asyncio.wait({timer, asked}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            asked.cancel()
+
+    def _settling(self, tx: Transaction, draft: Draft, plan: "Plan | None", now: datetime) -> "Settling | None":
+        if plan is None:
+            return None
+        # loads the formula language, which only bases with computed fields need
+        from airtable_connector.records.computing import Settling  # noqa: PLC0415
+
+        return Settling(tx, draft, plan, portion=self._portion, now=now, clock=self._clock, postponed=self._postpone)
 
     async def _show(self, draft: Draft) -> None:
         if not draft.entries:

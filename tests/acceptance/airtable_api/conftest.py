@@ -46,7 +46,14 @@ EVENTS = a_table(
     *(a_field(name, TEXT) for name in ("droplet_id", "name", "ip", "status", "created", "assigned_to")),
 )
 ODD = a_table("Odd / table", None, a_field("A, b", TEXT), a_field("n", NUMBER, precision=0))
-TABLES = (*ALL_TABLES, SUBMISSIONS, DROPLETS, EVENTS, ODD)
+PAPERS = a_table(
+    "Papers",
+    None,
+    *(a_field(name, TEXT) for name in ("Name", "Story")),
+    a_field("Number", NUMBER, precision=0),
+    a_field("Files", FieldType.MULTIPLE_ATTACHMENTS),
+)
+TABLES = (*ALL_TABLES, SUBMISSIONS, DROPLETS, EVENTS, ODD, PAPERS)
 
 
 def prepared(place: Place, tables: tuple[Table, ...] = TABLES) -> Place:

@@ -2,7 +2,9 @@
 
 import base64
 import re
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from pyairtable import Api
 from requests.adapters import HTTPAdapter
 from tests.acceptance.airtable_api.conftest import Wire, prepared
 from tests.fakes import FakeClock
-from tests.service import Place, Service, running
+from tests.service import Place, Service, eventually, requests_in_flight, running
 
 from airtable_connector.compose.attachments import address_key
 from airtable_connector.mesh import load_key_pair
@@ -24,7 +26,7 @@ from airtable_connector.records import AttachmentAddresses
 from airtable_connector.web.airtable_api import DERIVED_ID
 
 NOBODY = "recAAAAAAAAAAAAAA"
-TABLE = "Everything"
+TABLE = "Papers"
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -205,6 +207,21 @@ def test_five_mebibytes_are_taken_and_not_one_byte_more(wire: Wire, record: str,
     assert wire.refused("POST", upload_path(wire, record), json=encoded(b"x" * 2 * most))[:2] == (
         413, "REQUEST_TOO_LARGE",
     )  # fmt: skip
+
+
+def test_only_so_many_uploads_are_held_at_once(served: Service, wire: Wire, record: str) -> None:
+    head = [f"POST {upload_path(wire, record)} HTTP/1.1", "Host: x", "Content-Type: application/json",
+            "Content-Length: 99", f"Authorization: {served.headers()['Authorization']}"]  # fmt: skip
+    with ExitStack() as stack:
+        for _ in range(8):
+            begun = stack.enter_context(socket.create_connection(("127.0.0.1", int(served.address.rpartition(":")[2]))))
+            begun.sendall("\r\n".join([*head, "", "{"]).encode())
+        requests_in_flight(wire.client, at_least=9)
+        answer = wire.client.post(upload_path(wire, record), json=encoded(b"x"))
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+        assert answer.json()["error"]["type"] == "RATE_LIMIT_REACHED"
+    path, body = upload_path(wire, record), encoded(b"x")
+    eventually(lambda: wire.client.post(path, json=body).status_code == 200)
 
 
 def test_an_address_that_has_expired_is_refused(served: Service, anybody: httpx2.Client) -> None:

@@ -15,7 +15,7 @@ from airtable_connector.cli.base_commands import StoreMissing, add_base_commands
 from airtable_connector.database import SqliteFile, open_database
 from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.kernel.errors import ConnectorError
-from airtable_connector.records import STANDARD_TABLES, InvalidSchema
+from airtable_connector.records import STANDARD_TABLES, AttachmentFiles, InvalidSchema
 from airtable_connector.records.backup import DamagedBackup, StoreNotEmpty
 from airtable_connector.records.exchange import MalformedFile
 from airtable_connector.settings import NOT_USED, READERS
@@ -177,6 +177,16 @@ def test_a_base_is_backed_up_restored_and_verified(store: Path) -> None:
     assert restored.err.splitlines()[-1] == backup.err.splitlines()[-1]
     assert run("export", "--data-dir", "restored").out == run("export").out
     assert run("audit", "verify", "--data-dir", "restored").out == run("audit", "verify").out
+
+
+def test_attachments_are_backed_up_and_restored(store: Path) -> None:
+    clock = SystemClock()
+    kept = AttachmentFiles(Path("data/attachments"), most_bytes=10_000, clock=clock)
+    digest = kept.keep(b"hello")
+    run("backup", "--to", "base.backup")
+    assert run("restore", "base.backup", "--data-dir", "restored").code == 0
+    assert AttachmentFiles(Path("restored/attachments"), most_bytes=0, clock=clock).read(digest) == b"hello"
+    assert stat.S_IMODE(Path("restored/attachments", digest).stat().st_mode) == 0o600
 
 
 def test_a_store_with_records_is_not_restored_over(store: Path) -> None:

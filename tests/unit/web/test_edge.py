@@ -476,6 +476,19 @@ class TestStreams:
         assert reply.header("content-length") is None
         assert door.log.lines[0]["size"] == 18
 
+    async def test_a_whole_stream_comes_to_its_end_although_draining_has_begun(self) -> None:
+        async def parts() -> AsyncIterator[bytes]:
+            yield b"one"
+            door.lifecycle.begin_drain()
+            yield b"two"
+
+        async def file(_call: Call) -> Stream:
+            return Stream(parts(), whole=True)
+
+        door = Door(hot={"/file": {"GET": file}})
+        reply = await door.ask("GET", "/file")
+        assert (reply.parts, reply.complete) == ([b"one", b"two", b""], True)
+
     async def test_a_stream_ends_when_draining_begins_and_closes_its_source(self) -> None:
         began, closed = asyncio.Event(), []
 

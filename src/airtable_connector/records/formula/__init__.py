@@ -16,12 +16,20 @@ from airtable_connector.records.formula.errors import (
     UnknownFieldNames,
     UnknownFunctionNames,
 )
-from airtable_connector.records.formula.inputs import Context, Fact, Input, cell_of, source_of
-from airtable_connector.records.formula.values import CellError, Kind, Moment, Value, Work, to_text
+from airtable_connector.records.formula.inputs import Context, Fact, Input, cell_of, name_in, source_of
+from airtable_connector.records.formula.values import CellError, Failed, Kind, Moment, Value, Work, to_text
 
 if TYPE_CHECKING:
     from airtable_connector.records.formula.explanation import Explanation, Line, explain
-    from airtable_connector.records.formula.formula import Equality, Formula, FormulaCache, as_cell, compile_formula
+    from airtable_connector.records.formula.formula import (
+        Equality,
+        Formula,
+        FormulaCache,
+        as_cell,
+        compile_formula,
+        fields_named,
+        with_field_ids,
+    )
     from airtable_connector.records.formula.functions import FUNCTIONS, Function, Section
     from airtable_connector.records.formula.locales import locale_named
     from airtable_connector.records.formula.moments import write_moment
@@ -33,6 +41,7 @@ __all__ = [
     "Equality",
     "Explanation",
     "Fact",
+    "Failed",
     "Formula",
     "FormulaCache",
     "FormulaError",
@@ -55,15 +64,26 @@ __all__ = [
     "cell_of",
     "compile_formula",
     "explain",
+    "fields_named",
     "locale_named",
+    "name_in",
     "source_of",
     "to_text",
+    "with_field_ids",
     "write_moment",
 ]
 
 _LOADED_LATER = {
     "explanation": ("Explanation", "Line", "explain"),
-    "formula": ("Equality", "Formula", "FormulaCache", "as_cell", "compile_formula"),
+    "formula": (
+        "Equality",
+        "Formula",
+        "FormulaCache",
+        "as_cell",
+        "compile_formula",
+        "fields_named",
+        "with_field_ids",
+    ),
     "functions": ("FUNCTIONS", "Function", "Section"),
     "locales": ("locale_named",),
     "moments": ("write_moment",),

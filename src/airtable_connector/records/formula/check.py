@@ -46,6 +46,16 @@ def check(source: str, node: Node, table: Table) -> Checked:
     return Checked(root, tuple(checker.fields.values()), tuple(checker.inputs.values()), checker.reads_time)
 
 
+def find_field(table: Table, name: str) -> Field | None:
+    """Find the field that a formula names: by name, else by id, else by the one name that differs in case only."""
+    exact = table.by_name.get(name) or table.by_id.get(name)
+    if exact is not None:
+        return exact
+    folded = name.casefold()
+    alike = [each for each in table.fields if each.name.casefold() == folded]
+    return alike[0] if len(alike) == 1 else None
+
+
 @dataclass
 class _Checker:
     source: str
@@ -80,21 +90,12 @@ class _Checker:
             raise UnknownFunctionNames(names, FUNCTIONS, source=self.source, span=self.unknown_functions[names[0]])
 
     def _field(self, node: Name, span: Span) -> Part:
-        found = self._named(node.name)
+        found = find_field(self.table, node.name)
         if found is None:
             self.unknown_fields.setdefault(node.name, span)
             return Constant(None, Kind.BLANK, span)
         self.fields.setdefault(found.id, found)
         return self._read(source_of(found), span)
-
-    def _named(self, name: str) -> Field | None:
-        """Find a field by name, else by id, else by the one name that differs in case only."""
-        exact = self.table.by_name.get(name) or self.table.by_id.get(name)
-        if exact is not None:
-            return exact
-        folded = name.casefold()
-        alike = [each for each in self.table.fields if each.name.casefold() == folded]
-        return alike[0] if len(alike) == 1 else None
 
     def _read(self, source: Input, span: Span) -> Read:
         key = source if isinstance(source, Fact) else source.id

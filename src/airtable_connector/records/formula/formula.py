@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from typing import Any, TypeGuard
 
 from airtable_connector.records.formula import parse as parsing
-from airtable_connector.records.formula.check import Checked, check
+from airtable_connector.records.formula.check import Checked, check, find_field
 from airtable_connector.records.formula.evaluate import walk
 from airtable_connector.records.formula.generate import (
     TALLEST,
@@ -20,7 +20,7 @@ from airtable_connector.records.formula.generate import (
     text_equality,
 )
 from airtable_connector.records.formula.inputs import Context, Input
-from airtable_connector.records.formula.syntax import Node, height
+from airtable_connector.records.formula.syntax import Node, height, names_in
 from airtable_connector.records.formula.tree import Apply, Part, kind_of_part
 from airtable_connector.records.formula.values import (
     CellError,
@@ -153,6 +153,29 @@ def compile_formula(text: str, table: Table) -> Formula:
     return Formula(text, check(text, node, table), tall=height(node) > TALLEST)
 
 
+def fields_named(text: str, table: Table) -> tuple[Field, ...]:
+    """Return the fields that a formula names, whatever else may be wrong with it.
+
+    Raises:
+        FormulaSyntax, FormulaTooLarge: the text is no formula, or one that is too large.
+    """
+    found = [find_field(table, name.name) for name in names_in(parsing.parse(text))]
+    return tuple({field.id: field for field in reversed(found) if field is not None}.values())
+
+
+def with_field_ids(text: str, table: Table) -> str:
+    """Write a formula with the ids of its fields, so that it survives their renaming; unknown names stay.
+
+    Raises:
+        FormulaSyntax, FormulaTooLarge: the text is no formula, or one that is too large.
+    """
+    for name in sorted(names_in(parsing.parse(text)), key=lambda name: name.start, reverse=True):
+        found = find_field(table, name.name)
+        if found is not None:
+            text = f"{text[: name.start]}{{{found.id}}}{text[name.end :]}"
+    return text
+
+
 @lru_cache(maxsize=256)
 def _remembered(text: str) -> Node:
     return parsing.parse(text)
@@ -186,13 +209,16 @@ def as_cell(value: Value | CellError, kind: Kind) -> Any:
     """Turn a formula's value into the JSON of a formula field's cell; None when the cell is empty.
 
     ``kind`` is `Formula.result`. A formula with results of several kinds is a text column, and a zero in it is empty.
+
+    Raises:
+        Failed: an array's items are too long for the one text that they make.
     """
     if isinstance(value, CellError):
         return {"error": "#ERROR!"}
     if value in (None, "", False) and not (value == 0 and type(value) is not bool and kind is not Kind.ANY):
         return None
-    if kind is Kind.ANY and not isinstance(value, str | list):
-        return to_text(value)
+    if kind is Kind.ANY and not isinstance(value, str):
+        return to_text(value) or None
     match value:
         case Moment():
             return iso_text(value)

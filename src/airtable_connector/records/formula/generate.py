@@ -5,12 +5,12 @@ what the caller wrote reaches it only as objects bound to such names. It means w
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from airtable_connector.records.formula import values
 from airtable_connector.records.formula.errors import FormulaTooCostly
 from airtable_connector.records.formula.evaluate import STEPS_PER_CALL, STEPS_PER_PART, walk
-from airtable_connector.records.formula.inputs import Context, Fact, reading
+from airtable_connector.records.formula.inputs import Context, Fact, may_fail, reading
 from airtable_connector.records.formula.tree import (
     COMPARISONS,
     Apply,
@@ -207,8 +207,10 @@ def _kind_of_value(value: Value) -> Kind:
 def can_fail(part: Part) -> bool:
     """Tell whether a part can be an error."""
     match part:
-        case Constant() | Read():
+        case Constant():
             return False
+        case Read():
+            return may_fail(part.source)
         case Negate():
             return _unsure(part.operand) or can_fail(part.operand)
         case Operate():
@@ -272,8 +274,8 @@ class _Writer:
         """
         if isinstance(part, Constant):
             return str(values.to_boolean(part.value))
-        if isinstance(part, Read):
-            # cells hold no NaN, no empty text and no empty list
+        if isinstance(part, Read) and not may_fail(part.source):
+            # these cells hold no NaN, no empty text and no empty list
             return f"c{part.place}"
         if isinstance(part, Apply) and part.function.junction:
             return self._junction(part, lenient=lenient)
@@ -350,10 +352,12 @@ class _Writer:
 
     def _read(self, part: Read) -> str:
         cell = f"c{part.place}"
+        method = reading(part.source)
+        if method is not None:
+            return f"context.{method}({cell})"
         if part.kind is Kind.DATE:
             return f"stored_moment({cell})" if isinstance(part.source, Fact) else f"({cell} and stored_moment({cell}))"
-        method = reading(part.source)
-        return cell if method is None else f"context.{method}({cell})"
+        return cell
 
     def _apply(self, part: Apply) -> str:
         function = part.function
@@ -433,7 +437,7 @@ class _Writer:
     def _emptiness(self, operator: str, left: Part, right: Part) -> str | None:
         """Write ``{Text} = ""`` and ``{Date} = BLANK()`` as a look at the cell, or return None."""
         for one, other in ((left, right), (right, left)):
-            if isinstance(one, Read) and isinstance(other, Constant) and other.value in (None, ""):
+            if _is_bare(one) and isinstance(other, Constant) and other.value in (None, ""):
                 kind = one.kind
                 if kind is Kind.TEXT or (kind in {Kind.DATE, Kind.NUMBER, Kind.BOOLEAN} and other.value is None):
                     return f"(not c{one.place})" if operator == "=" else f"(not not c{one.place})"
@@ -453,9 +457,14 @@ def text_equality(part: Part) -> tuple[Read, str] | None:
     if not isinstance(part, Operate) or part.operators != ("=",):
         return None
     for one, other in (part.operands, part.operands[::-1]):
-        if isinstance(one, Read) and one.kind is Kind.TEXT and isinstance(other, Constant):
+        if _is_bare(one) and one.kind is Kind.TEXT and isinstance(other, Constant):
             return (one, other.value) if isinstance(other.value, str) and other.value else None
     return None
+
+
+def _is_bare(part: Part) -> TypeGuard[Read]:
+    """Tell whether a part is a cell that is its own value."""
+    return isinstance(part, Read) and reading(part.source) is None
 
 
 def _depth(expression: str) -> int:

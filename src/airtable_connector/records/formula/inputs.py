@@ -1,5 +1,6 @@
 """What a formula reads of a record: cells of fields, and three facts of the record itself."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -7,8 +8,18 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
-from airtable_connector.records.formula.values import Kind, Moment, Scalar, Value, Work, stored_moment
-from airtable_connector.records.schema import Cell, Field, FieldType, Record
+from airtable_connector.records.formula.values import (
+    CellError,
+    Failed,
+    Kind,
+    Moment,
+    Scalar,
+    Value,
+    Work,
+    stored_moment,
+    to_text,
+)
+from airtable_connector.records.schema import COLLABORATOR_TYPES, FAILING_TYPES, Cell, Field, FieldType, Record
 
 STEPS = 500_000_000
 """What one evaluation or scan may cost when nothing else is said; some seconds of a processor."""
@@ -69,6 +80,29 @@ class Context:
             return None
         return [f"{item.get('filename', '')} ({item.get('url', '')})" for item in self._paid(cell)]
 
+    def computed(self, cell: Any) -> Any:
+        """Read a computed text, number or truth; a kept error is an error again."""
+        return _scalar(cell) if type(cell) is dict else cell
+
+    def computed_moment(self, cell: Any) -> Moment | None:
+        """Read a computed date."""
+        return None if cell is None else stored_moment(_scalar(cell))
+
+    def looked_up(self, cell: Sequence[Any] | None) -> list[Scalar] | None:
+        """Read the values that a lookup collected, and pay for them; one error among them is an error."""
+        return None if cell is None else [_scalar(item) for item in self._paid(cell)]
+
+    def looked_up_moments(self, cell: Sequence[Any] | None) -> list[Scalar] | None:
+        """Read the dates that a lookup collected, and pay for them."""
+        if cell is None:
+            return None
+        items = [_scalar(item) for item in self._paid(cell)]
+        return [stored_moment(item) if isinstance(item, str) else item for item in items]
+
+    def named(self, cell: Mapping[str, Any] | None) -> str | None:
+        """Read a collaborator's name, or a button's label."""
+        return None if cell is None else _scalar(cell)
+
     def _paid(self, items: Sequence[T]) -> Sequence[T]:
         self.work.spend(STEPS_PER_ITEM * len(items))
         return items
@@ -95,7 +129,15 @@ _KINDS: Mapping[FieldType, Kind] = {
     FieldType.LAST_MODIFIED_TIME: Kind.DATE,
     FieldType.MULTIPLE_RECORD_LINKS: Kind.ARRAY,
     FieldType.MULTIPLE_ATTACHMENTS: Kind.ARRAY,
+    FieldType.MULTIPLE_LOOKUP_VALUES: Kind.ARRAY,
+    FieldType.CREATED_BY: Kind.TEXT,
+    FieldType.LAST_MODIFIED_BY: Kind.TEXT,
+    FieldType.BUTTON: Kind.TEXT,
 }
+
+_DATES = frozenset({kind for kind, value in _KINDS.items() if value is Kind.DATE})
+
+_SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 _FACTS_AS_FIELDS: Mapping[FieldType, Fact] = {
     FieldType.CREATED_TIME: Fact.CREATED,
@@ -105,7 +147,7 @@ _FACTS_AS_FIELDS: Mapping[FieldType, Fact] = {
 
 def source_of(field: Field) -> Input:
     """Return where a field's value stands in a row: its own cell, or a fact of the record."""
-    return _FACTS_AS_FIELDS.get(field.type, field)
+    return _FACTS_AS_FIELDS[field.type] if field.is_fact else field
 
 
 def cell_of(source: Input, record: Record) -> Cell | None:
@@ -125,13 +167,25 @@ def kind_of(source: Input) -> Kind:
     """Return the kind of an input's values."""
     if isinstance(source, Fact):
         return Kind.TEXT if source is Fact.RECORD_ID else Kind.DATE
-    return _KINDS[source.type]
+    return _KINDS[source.holds]
+
+
+def may_fail(source: Input) -> bool:
+    """Tell whether reading an input can be an error."""
+    return isinstance(source, Field) and source.type in FAILING_TYPES
 
 
 def reading(source: Input) -> str | None:
     """Return the name of the method of `Context` that reads the cells of an array field, or None for other inputs."""
     if isinstance(source, Fact):
         return None
+    if source.type is FieldType.BUTTON or source.type in COLLABORATOR_TYPES:
+        return "named"
+    if source.holds is FieldType.MULTIPLE_LOOKUP_VALUES:
+        result = source.options.get("result") or {}
+        return "looked_up_moments" if result.get("type") in _DATES else "looked_up"
+    if source.type in FAILING_TYPES:
+        return "computed_moment" if kind_of(source) is Kind.DATE else "computed"
     match source.type:
         case FieldType.MULTIPLE_SELECTS:
             return "listed"
@@ -147,7 +201,30 @@ def value_of(source: Input, cell: Cell | None, context: Context) -> Value:
     """Turn a cell, as the store keeps it, into a value; an empty cell is blank."""
     if cell is None:
         return None
-    if isinstance(cell, str) and kind_of(source) is Kind.DATE:
-        return stored_moment(cell)
     method = reading(source)
-    return cell if method is None else getattr(context, method)(cell)
+    if method is not None:
+        found: Value = getattr(context, method)(cell)
+        return found
+    assert not isinstance(cell, dict)
+    return stored_moment(cell) if isinstance(cell, str) and kind_of(source) is Kind.DATE else cell
+
+
+def name_in(cell: Any) -> str:
+    """Return the name that a record has where others link to it, from its primary cell."""
+    try:
+        return to_text([_scalar(item) for item in cell] if isinstance(cell, list) else _scalar(cell))
+    except Failed:
+        return ""
+
+
+def _scalar(cell: Any) -> Any:
+    """Read a cell, or an item of one, that may be an object; fails when it is an error."""
+    if type(cell) is not dict:
+        return cell
+    if "error" in cell:
+        raise Failed(CellError.IN_A_CELL)
+    if "specialValue" in cell:
+        return _SPECIAL[cell["specialValue"]]
+    if "filename" in cell:
+        return f"{cell['filename']} ({cell.get('url', '')})"
+    return cell.get("name") or cell.get("label")

@@ -3,6 +3,7 @@
 Named tuples, because a formula is parsed while somebody waits and they are the cheapest things that cannot be changed.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 
@@ -55,6 +56,24 @@ Node: TypeAlias = Literal | Name | Call | Negation | Chain
 
 PRECEDENCE = {"=": 1, "!=": 1, "<": 1, ">": 1, "<=": 1, ">=": 1, "&": 2, "+": 3, "-": 3, "*": 4, "/": 4}
 """How tightly an operator binds; the minus before an operand binds tighter than all of them."""
+
+
+def names_in(root: Node) -> Iterator[Name]:
+    """Yield every name of a field in a formula."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case Name():
+                yield node
+            case Call():
+                waiting += node.arguments
+            case Negation():
+                waiting.append(node.operand)
+            case Chain():
+                waiting += node.operands
+            case Literal():
+                pass
 
 
 def height(root: Node) -> int:

@@ -56,6 +56,10 @@ class CellError(Enum):
     """A wrong cell: shown as ``#ERROR!``, and this is why."""
 
     ASKED_FOR = "the formula says ERROR()"
+    IN_A_CELL = "a cell that the formula reads is an error"
+    NO_FORMULA = "the field's formula cannot be used"
+    TOO_COSTLY = "the formula takes too much work"
+    TOO_MANY = "the field would hold too many values"
     NOT_A_DATE = "this is no date"
     NOT_A_NUMBER = "this is no number"
     NO_RESULT = "the function has no result for this number"

@@ -18,8 +18,8 @@ from airtable_connector.kernel.jsonvalues import describe
 from airtable_connector.records.errors import InvalidCell, UnknownChoice
 from airtable_connector.records.schema.fields import Field, FieldType
 
-Cell: TypeAlias = str | int | float | bool | list[Any]
-"""A cell as it is kept: JSON, in one form per type."""
+Cell: TypeAlias = str | int | float | bool | list[Any] | dict[str, Any]
+"""A cell as it is kept: JSON, in one form per type. Only computed cells are objects."""
 
 LONGEST_TEXT = 100_000
 """Characters in a text cell (Airtable's limit for long text)."""
@@ -98,7 +98,7 @@ def read_text(field: Field, text: str) -> Cell | None:
     """
     if text == "":
         return None
-    match field.type:
+    match field.holds:
         case FieldType.NUMBER | FieldType.PERCENT | FieldType.CURRENCY | FieldType.RATING | FieldType.DURATION:
             return _number(field, _spelled_number(field, text))
         case FieldType.AUTO_NUMBER:
@@ -112,7 +112,12 @@ def read_text(field: Field, text: str) -> Cell | None:
         case FieldType.MULTIPLE_RECORD_LINKS:
             return _links(field, [text], None)
         case _:
-            return _READERS[field.type](field, text, None)
+            return _READERS[field.holds](field, text, None)
+
+
+def one_form(number: float) -> int | float:
+    """Write a finite number in the one form that it has, or the same state had two names (ETag) in two replicas."""
+    return int(number) if number.is_integer() and int(number) in WHOLE_NUMBERS else number
 
 
 def storable(text: str) -> bool:
@@ -146,8 +151,7 @@ def _number(field: Field, value: object, _around: Surroundings | None = None) ->
             value = math.inf
     if not math.isfinite(value):
         raise InvalidCell(field.name, "a number that is not finite", allowed="a finite number")
-    # one form per number, or the same state would have two names (ETag) in different replicas
-    return int(value) if value.is_integer() and int(value) in WHOLE_NUMBERS else value
+    return one_form(value)
 
 
 def _rating(field: Field, value: object, _around: Surroundings | None) -> int | None:

@@ -34,6 +34,13 @@ class FieldType(StrEnum):
     AUTO_NUMBER = "autoNumber"
     MULTIPLE_RECORD_LINKS = "multipleRecordLinks"
     MULTIPLE_ATTACHMENTS = "multipleAttachments"
+    FORMULA = "formula"
+    ROLLUP = "rollup"
+    MULTIPLE_LOOKUP_VALUES = "multipleLookupValues"
+    COUNT = "count"
+    CREATED_BY = "createdBy"
+    LAST_MODIFIED_BY = "lastModifiedBy"
+    BUTTON = "button"
 
 
 TEXT_TYPES = frozenset(
@@ -48,11 +55,38 @@ TEXT_TYPES = frozenset(
 NUMBER_TYPES = frozenset(
     {FieldType.NUMBER, FieldType.PERCENT, FieldType.CURRENCY, FieldType.RATING, FieldType.DURATION}
 )
-COMPUTED_TYPES = frozenset({FieldType.CREATED_TIME, FieldType.LAST_MODIFIED_TIME, FieldType.AUTO_NUMBER})
-"""Types whose cells the store makes itself. Formula, rollup, lookup and count join here with the formula language."""
+DERIVED_TYPES = frozenset(
+    {
+        FieldType.FORMULA,
+        FieldType.ROLLUP,
+        FieldType.MULTIPLE_LOOKUP_VALUES,
+        FieldType.COUNT,
+        FieldType.CREATED_BY,
+        FieldType.LAST_MODIFIED_BY,
+        FieldType.BUTTON,
+    }
+)
+"""Computed types whose cells are kept, and made anew when what they depend on changes."""
 
-RECORD_FACTS = frozenset({FieldType.CREATED_TIME, FieldType.LAST_MODIFIED_TIME})
-"""Computed types that read the record's own columns; they have no cell of their own."""
+COMPUTED_TYPES = DERIVED_TYPES | {FieldType.CREATED_TIME, FieldType.LAST_MODIFIED_TIME, FieldType.AUTO_NUMBER}
+"""Types whose cells the store makes itself."""
+
+FAILING_TYPES = frozenset(
+    {FieldType.FORMULA, FieldType.ROLLUP, FieldType.MULTIPLE_LOOKUP_VALUES, FieldType.COUNT, FieldType.BUTTON}
+)
+"""Computed types whose cell can be an object: an error, or a number that is not finite."""
+
+COLLABORATOR_TYPES = frozenset({FieldType.CREATED_BY, FieldType.LAST_MODIFIED_BY})
+"""Types whose cell says who somebody is: ``{"id", "email", "name"}``."""
+
+_NEEDED: Mapping[FieldType, tuple[str, ...]] = {
+    FieldType.MULTIPLE_RECORD_LINKS: ("linkedTableId",),
+    FieldType.FORMULA: ("formula",),
+    FieldType.ROLLUP: ("recordLinkFieldId", "fieldIdInLinkedTable", "formula"),
+    FieldType.MULTIPLE_LOOKUP_VALUES: ("recordLinkFieldId", "fieldIdInLinkedTable"),
+    FieldType.COUNT: ("recordLinkFieldId",),
+}
+"""The options, all texts, without which a field of the type means nothing."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +94,8 @@ class Field:
     """One column of a table.
 
     ``options`` are Airtable's: ``choices`` for selects, ``precision`` for numbers, ``max`` for ratings,
-    ``linkedTableId`` for links, ``timeZone`` for moments.
+    ``linkedTableId`` for links, ``timeZone`` for moments. Of computed fields they say what is computed; a rollup has
+    its ``formula`` over ``values``, a button its ``label`` and the formula of its ``url``.
     """
 
     id: FieldId
@@ -74,13 +109,35 @@ class Field:
             raise InvalidSchema("a field's name has 1 to 255 characters", field=self.name[:80])
         if self.type in {FieldType.SINGLE_SELECT, FieldType.MULTIPLE_SELECTS} and not self.choices:
             raise InvalidSchema(f"{self.name} is a select field without choices", field=self.name)
-        if self.type is FieldType.MULTIPLE_RECORD_LINKS and not isinstance(self.options.get("linkedTableId"), str):
-            raise InvalidSchema(f"{self.name} is a link field without linkedTableId", field=self.name)
+        for option in _NEEDED.get(self.type, ()):
+            if not isinstance(self.options.get(option), str):
+                raise InvalidSchema(f"{self.name} is a field of type {self.type} without {option}", field=self.name)
 
     @cached_property
     def computed(self) -> bool:
         """Whether the store makes the cell, so that a caller's value is left out."""
         return self.type in COMPUTED_TYPES
+
+    @cached_property
+    def derived(self) -> bool:
+        """Whether the cell is kept like any other, and made anew when what it depends on changes."""
+        return self.type in DERIVED_TYPES or (self.type is FieldType.LAST_MODIFIED_TIME and not self.is_fact)
+
+    @cached_property
+    def is_fact(self) -> bool:
+        """Whether the cell is one of the record's own columns; only then it is not among the record's cells."""
+        watched = self.options.get("referencedFieldIds")
+        return self.type is FieldType.CREATED_TIME or (self.type is FieldType.LAST_MODIFIED_TIME and not watched)
+
+    @cached_property
+    def holds(self) -> FieldType:
+        """The type that the cells are of: a formula's or a rollup's result, otherwise the field's own type."""
+        if self.type is FieldType.COUNT:
+            return FieldType.NUMBER
+        if self.type in {FieldType.FORMULA, FieldType.ROLLUP}:
+            result = self.options.get("result") or {"type": FieldType.SINGLE_LINE_TEXT}
+            return FieldType(result["type"])
+        return self.type
 
     @cached_property
     def choices(self) -> tuple[str, ...]:

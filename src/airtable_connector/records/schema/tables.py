@@ -10,7 +10,7 @@ import orjson
 from airtable_connector.kernel.ids import FieldId, RecordId, TableId
 from airtable_connector.records.errors import InvalidSchema, UnknownField
 from airtable_connector.records.schema.cells import Cell
-from airtable_connector.records.schema.fields import RECORD_FACTS, TEXT_TYPES, Field, FieldType
+from airtable_connector.records.schema.fields import TEXT_TYPES, Field, FieldType
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Table:
     @cached_property
     def text_fields(self) -> tuple[Field, ...]:
         """The fields that a text search looks into."""
-        return tuple(field for field in self.fields if field.type in TEXT_TYPES | {FieldType.SINGLE_SELECT})
+        return tuple(field for field in self.fields if field.holds in TEXT_TYPES | {FieldType.SINGLE_SELECT})
 
     @cached_property
     def link_fields(self) -> tuple[Field, ...]:
@@ -82,6 +82,11 @@ class Table:
     def attachment_fields(self) -> tuple[Field, ...]:
         """The fields that hold attachments."""
         return tuple(field for field in self.fields if field.type is FieldType.MULTIPLE_ATTACHMENTS)
+
+    @cached_property
+    def derived_fields(self) -> tuple[Field, ...]:
+        """The fields whose cells are made anew when what they depend on changes."""
+        return tuple(field for field in self.fields if field.derived)
 
     @cached_property
     def depends_on_store(self) -> bool:
@@ -139,12 +144,12 @@ class Table:
 
     @cached_property
     def _shows_facts(self) -> bool:
-        return any(field.type in RECORD_FACTS for field in self.fields)
+        return any(field.is_fact for field in self.fields)
 
     def _shown_cells(self, record: Record) -> Iterator[tuple[str, Cell]]:
         cells = record.cells
         for field in self.fields:
-            if field.type in RECORD_FACTS:
+            if field.is_fact:
                 yield (
                     field.name,
                     record.created_at if field.type is FieldType.CREATED_TIME else record.modified_at,

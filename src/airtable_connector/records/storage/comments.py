@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - every statement is put together from literal texts of this room; values go in as parameters
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -71,9 +71,10 @@ async def add_comment(
     return Comment(int(row[0]), comment, record, author, text, parent, at, None)
 
 
-async def change_comment(tx: Transaction, comment: Comment, text: str, at: str) -> None:
-    """Replace a comment's text."""
-    await tx.run(_CHANGE, seq=comment.seq, text=text, at=at)
+async def change_comment(tx: Transaction, comment: Comment, text: str, at: str) -> Comment | None:
+    """Replace a comment's text, and return it as it is now; None when another process has just removed it."""
+    changed = await tx.run(_CHANGE, seq=comment.seq, text=text, at=at)
+    return replace(comment, text=text, changed_at=at) if changed else None
 
 
 async def remove_comment(tx: Transaction, comment: Comment) -> None:

@@ -5,11 +5,9 @@
 from collections.abc import Sequence
 
 from airtable_connector.database import Reader, Sql
-from airtable_connector.records.query import SORTED_CHARACTERS, Query, Sort, sorts_as_text
-from airtable_connector.records.schema import NUMBER_TYPES, Field, FieldType, Record, storable
+from airtable_connector.records.query import SORTED_CHARACTERS, Query, Sort, sorts_as_number, sorts_as_text
+from airtable_connector.records.schema import FAILING_TYPES, Field, FieldType, Record, storable
 from airtable_connector.records.storage.rows import CELLS_POSTGRES, CELLS_SQLITE, COLUMNS, record_from
-
-_KEPT_AS_NUMBERS = NUMBER_TYPES | {FieldType.AUTO_NUMBER}
 
 
 async def find(reader: Reader, query: Query) -> list[Record]:
@@ -49,14 +47,23 @@ class _Statement:
         self.values[name] = field.id
         return f"cells ->> :{name}"
 
+    def _value(self, field: Field, *, postgres: bool) -> str:
+        """Write a cell that is compared by its value; a computed one that is an object, as errors are, has none."""
+        cell = self._cell(field)
+        if field.type not in FAILING_TYPES:
+            return cell
+        name = cell.removeprefix("cells ->> ")
+        kind = f"jsonb_typeof(cells -> {name})" if postgres else f"json_type(cells, '$.' || {name})"
+        return f"case when {kind} = 'object' then null else {cell} end"
+
     def _equals(self, number: int, *, postgres: bool) -> str:
         item = self.query.equals[number]
         field, value = item.field, f"e{number}"
-        column = {FieldType.CREATED_TIME: "created_at", FieldType.LAST_MODIFIED_TIME: "modified_at"}.get(field.type)
-        cell = column or f"({self._cell(field)})"
+        column = _column(field)
         if item.cell is None:
-            return f"{cell} is null"
-        if field.type is FieldType.CHECKBOX:
+            return f"{column or f'({self._cell(field)})'} is null"
+        cell = column or f"({self._value(field, postgres=postgres)})"
+        if field.holds is FieldType.CHECKBOX:
             return f"{cell} is not null"
         if isinstance(item.cell, list):
             self.values[value] = str(item.cell[0])
@@ -67,7 +74,7 @@ class _Statement:
         if sorts_as_text(field) or field.type is FieldType.SINGLE_SELECT:
             self.values[value] = str(item.cell)
             return f"{cell} = :{value}"
-        self.values[value] = float(item.cell)
+        self.values[value] = float(item.cell)  # type: ignore[arg-type] # the field holds numbers
         return f"cast({cell} as double precision) = :{value}"
 
     def _contains(self, text: str, *, postgres: bool) -> str:
@@ -78,7 +85,7 @@ class _Statement:
             found = 'strpos(lower(({}) collate "C"), lower(cast(:q as text) collate "C")) > 0'
         else:
             found = "instr(lower({}), lower(:q)) > 0"
-        inside = [found.format(self._cell(field)) for field in self.query.table.text_fields]
+        inside = [found.format(self._value(field, postgres=postgres)) for field in self.query.table.text_fields]
         return f"({' or '.join(inside)})" if inside else "1 = 0"
 
     def _keys(self, number: int, *, postgres: bool) -> list[tuple[str, str]]:
@@ -90,14 +97,13 @@ class _Statement:
     def _sort_expressions(self, sort: Sort, *, postgres: bool) -> tuple[str, str]:
         field = sort.field
         collation = ' collate "C"' if postgres else ""
-        if field.type is FieldType.CREATED_TIME:
-            return "1 + 0", f"created_at{collation}"
-        if field.type is FieldType.LAST_MODIFIED_TIME:
-            return "1 + 0", f"modified_at{collation}"
-        cell = f"({self._cell(field)})"
-        present = f"(case when {cell} is null then 0 else 1 end)"
-        if field.type is FieldType.CHECKBOX:
-            return present, present
+        column = _column(field)
+        if column is not None:
+            return "1 + 0", f"{column}{collation}"
+        present = f"(case when ({self._cell(field)}) is null then 0 else 1 end)"
+        cell = f"({self._value(field, postgres=postgres)})"
+        if field.holds is FieldType.CHECKBOX:
+            return present, f"(case when {cell} is null then 0 else 1 end)"
         if field.type is FieldType.SINGLE_SELECT:
             return present, self._choice_order(field, cell)
         if sorts_as_text(field):
@@ -121,8 +127,15 @@ class _Statement:
         condition = "ordinal > :ordinal"
         for n in reversed(range(len(keys))):
             expression, direction = keys[n]
-            is_number = n % 2 == 1 and self.query.sort[n // 2].field.type in _KEPT_AS_NUMBERS
+            is_number = n % 2 == 1 and sorts_as_number(self.query.sort[n // 2].field)
             self.values[f"k{n}"] = float(after.keys[n]) if is_number else after.keys[n]
             beyond = ">" if direction == "asc" else "<"
             condition = f"({expression} {beyond} :k{n} or ({expression} = :k{n} and {condition}))"
         return [condition]
+
+
+def _column(field: Field) -> str | None:
+    """Name the column of a fact of the record; other fields have cells."""
+    if not field.is_fact:
+        return None
+    return "created_at" if field.type is FieldType.CREATED_TIME else "modified_at"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import orjson
 
 from airtable_connector.database import Reader, Sql, Transaction
-from airtable_connector.kernel.ids import TableId
+from airtable_connector.kernel.ids import FieldId, TableId
 from airtable_connector.records.schema import Field, FieldType, Record, storable
 from airtable_connector.records.storage.rows import ID_LIST, record_from, select_records
 
@@ -16,12 +16,8 @@ _BY_KEYS = select_records(
     f"where table_id = :table and key in {ID_LIST[0]}", f"where table_id = :table and key in {ID_LIST[1]}"
 )
 _AFTER = select_records("where table_id = :table and ordinal > :after order by ordinal limit :count")
-_REFERRING = select_records(
-    "where table_id = :table and exists"
-    f" (select 1 from json_each(cells, '$.' || :field) where json_each.value in {ID_LIST[0]})",
-    f"where table_id = :table and exists (select 1 from jsonb_array_elements_text(cells -> :field) target"
-    f" where target in {ID_LIST[1]})",
-)
+_REFERRING_TO_ANY = "where ordinal in (select ordinal from links where field_id = :field and target in {})"
+_REFERRING = select_records(_REFERRING_TO_ANY.format(ID_LIST[0]), _REFERRING_TO_ANY.format(ID_LIST[1]))
 _INSERT = Sql(
     "insert into records (ordinal, id, table_id, key, created_at, modified_at, changed, cells)"
     " values (:ordinal, :id, :table, :key, :created_at, :modified_at, :changed, jsonb(:cells))",
@@ -79,11 +75,10 @@ async def records_after(reader: Reader, table: TableId, after: int, count: int) 
     return [record_from(row) for row in await reader.all(_AFTER, table=table, after=after, count=count)]
 
 
-async def records_referring(reader: Reader, table: TableId, field: Field, targets: Iterable[str]) -> list[Record]:
-    """Read the records of a table whose link field holds one of the targets."""
+async def records_referring(reader: Reader, field: FieldId, targets: Iterable[str]) -> list[Record]:
+    """Read the records whose link field holds one of the targets."""
     wanted = orjson.dumps(list(targets)).decode()
-    rows = await reader.all(_REFERRING, table=table, field=field.id, ids=wanted)
-    return [record_from(row) for row in rows]
+    return [record_from(row) for row in await reader.all(_REFERRING, field=field, ids=wanted)]
 
 
 async def count_records(reader: Reader, table: TableId) -> int:

@@ -31,5 +31,10 @@ _USUAL: Final[Mapping[FieldType, Mapping[str, Any]]] = {
 
 
 def complete_options(field: Field) -> dict[str, Any]:
-    """Return the field's options with every member that its type has."""
-    return {**_USUAL.get(field.type, {}), **field.options}
+    """Return the field's options with every member that its type has; Airtable keeps a rollup's formula to itself."""
+    options = {**_USUAL.get(field.type, {}), **field.options}
+    if field.type is FieldType.ROLLUP:
+        del options["formula"]
+    if (result := options.get("result")) is not None and result["type"] in _USUAL:
+        options["result"] = {**result, "options": {**_USUAL[FieldType(result["type"])], **result.get("options", {})}}
+    return options

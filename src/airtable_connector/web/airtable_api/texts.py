@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from airtable_connector.kernel.clock import parse_iso
 from airtable_connector.records import Field, FieldType
-from airtable_connector.records.formula import Moment, write_moment
+from airtable_connector.records.formula import Moment, to_text, write_moment
 from airtable_connector.web.airtable_api.field_options import complete_options
 from airtable_connector.web.airtable_api.options import AsText
 
@@ -90,6 +90,27 @@ def _moment(field: Field, cell: Any, wanted: AsText) -> str:
     return write_moment(Moment(moment, wanted.zone, wanted.locale), form)
 
 
+def _computed(field: Field, cell: Any, wanted: AsText) -> str:
+    """Write a result as a cell of its type; numbers in their shortest form, since nobody chose another."""
+    match cell:
+        case {"error": str(error)}:
+            return error
+        case {"specialValue": str(special)}:
+            return special
+        case list():
+            return joined([_computed(field, item, wanted) for item in cell])
+        case bool():
+            return "checked"
+        case int() | float():
+            return to_text(cell)
+        case {"name": str(name)} | {"label": str(name)} | {"filename": str(name)}:
+            return name
+        case str() if field.holds is FieldType.DATE_TIME:
+            return _moment(field, cell, wanted)
+        case _:
+            return str(cell)
+
+
 _WRITERS: Final[Mapping[FieldType, Callable[[Field, Any, AsText], str]]] = {
     FieldType.NUMBER: _number,
     FieldType.CURRENCY: _currency,
@@ -102,5 +123,12 @@ _WRITERS: Final[Mapping[FieldType, Callable[[Field, Any, AsText], str]]] = {
     FieldType.DATE_TIME: _moment,
     FieldType.CREATED_TIME: _moment,
     FieldType.LAST_MODIFIED_TIME: _moment,
+    FieldType.FORMULA: _computed,
+    FieldType.ROLLUP: _computed,
+    FieldType.MULTIPLE_LOOKUP_VALUES: _computed,
+    FieldType.COUNT: _computed,
+    FieldType.CREATED_BY: _computed,
+    FieldType.LAST_MODIFIED_BY: _computed,
+    FieldType.BUTTON: _computed,
 }
 """How the types are written whose text is not simply their value."""

@@ -55,6 +55,8 @@ class UploadEndpoint:
         self._base = base
         self._files = files
         self._at_work = 0
+        self._disk = asyncio.Lock()
+        """The disk takes one file after the other; those that wait here hold no thread."""
 
     async def upload(self, call: Call) -> Answer:
         """Answer ``POST /v0/{base}/{record}/{field}/uploadAttachment``: put a file behind those that the cell holds.
@@ -66,9 +68,11 @@ class UploadEndpoint:
             raise UploadsAtOnce(MOST_AT_ONCE)
         self._at_work += 1
         try:
-            content, kind, filename = read_upload(await read_object(call))
+            # in a thread: decoding takes longer than other requests should wait
+            content, kind, filename = await asyncio.to_thread(read_upload, await read_object(call))
             table, field = await self._cell(call)
-            digest = await asyncio.to_thread(self._files.keep, content)
+            async with self._disk:
+                digest = await asyncio.to_thread(self._files.keep, content)
         finally:
             self._at_work -= 1
         file = KeptFile(digest, len(content), kind, filename)

@@ -81,6 +81,18 @@ def _taken_attachments(_field: Field) -> Schema:
     return list_of({"anyOf": [new, held]}, maxItems=MOST_ITEMS)
 
 
+def _result(field: Field) -> Schema:
+    """Describe what a formula gives: a value of its result's type, an error, a number that is not finite."""
+    return {"anyOf": [_SHOWN[field.holds](field), _FAILED, _SPECIAL]}
+
+
+def _collaborator(_field: Field) -> Schema:
+    return closed({"id": TEXT, "email": TEXT, "name": TEXT})
+
+
+_FAILED: Final = closed({"error": {"const": "#ERROR!"}})
+_SPECIAL: Final = closed({"specialValue": {"enum": ["NaN", "Infinity", "-Infinity"]}})
+
 _Describe: TypeAlias = Callable[[Field], Schema]
 
 _SHOWN: Final[Mapping[FieldType, _Describe]] = {
@@ -104,6 +116,13 @@ _SHOWN: Final[Mapping[FieldType, _Describe]] = {
     FieldType.AUTO_NUMBER: lambda _field: {"type": "integer", "minimum": 1},
     FieldType.MULTIPLE_RECORD_LINKS: _links,
     FieldType.MULTIPLE_ATTACHMENTS: _attachments,
+    FieldType.FORMULA: _result,
+    FieldType.ROLLUP: _result,
+    FieldType.MULTIPLE_LOOKUP_VALUES: lambda _field: {"type": "array", "minItems": 1},
+    FieldType.COUNT: lambda _field: {"anyOf": [{"type": "integer", "minimum": 0}, _FAILED]},
+    FieldType.CREATED_BY: _collaborator,
+    FieldType.LAST_MODIFIED_BY: _collaborator,
+    FieldType.BUTTON: lambda _field: closed({"label": TEXT, "url": {"anyOf": [TEXT, {"type": "null"}]}}),
 }
 """How each type's cells look in an answer."""
 

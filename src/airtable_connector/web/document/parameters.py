@@ -96,7 +96,7 @@ def _equality(field: Field) -> Schema:
 
 
 def _asked(field: Field) -> Schema:
-    match field.type:
+    match field.holds:
         case FieldType.SINGLE_SELECT | FieldType.MULTIPLE_SELECTS:
             return {"enum": [*field.choices, ""]}
         case FieldType.CHECKBOX:
