@@ -9,11 +9,11 @@ import orjson
 import pytest
 import schemathesis
 from tests.acceptance.airtable_api.conftest import prepared
-from tests.factories.records import ALL_TABLES, EVERYTHING, PROJECTS
+from tests.factories.records import EVERYTHING, PROJECTS, a_field, a_table
 from tests.random_requests import METHODS, ask_at_random, by_example, labels, operations
 from tests.service import Place, Service, running
 
-from airtable_connector.records import CannotSort, Field, FieldType, Table, sort_by_fields
+from airtable_connector.records import STANDARD_TABLES, CannotSort, Field, FieldType, Table, sort_by_fields, stable_id
 from airtable_connector.web.airtable_api import BEGINNING, DERIVED_ID, addresses
 from airtable_connector.web.airtable_api.base import VIEW_NAME, view_id
 from airtable_connector.web.airtable_api.scopes import BY_PERMISSION
@@ -27,11 +27,28 @@ DOCUMENT: dict[str, Any] = orjson.loads(describe())
 KEPT, DOOMED = 20, 200
 """Records that random requests change, and such as they may remove."""
 
-READ_ALIKE = {
+ALIKE = {
     *(FieldType.URL, FieldType.EMAIL, FieldType.PHONE_NUMBER),
     *(FieldType.PERCENT, FieldType.CURRENCY, FieldType.DURATION),
 }
 """Types whose cells are read as those of another type; each field more costs the generator seconds."""
+
+LINK, LINKED = (stable_id("fld", "tests", name) for name in ("Projects", "Code"))
+OVER_LINK = {"recordLinkFieldId": LINK, "fieldIdInLinkedTable": LINKED}
+TRIED = a_table(
+    "Tried",
+    "Name",
+    *(field for field in EVERYTHING.fields if field.type not in ALIKE),
+    a_field("Inverse", FieldType.FORMULA, formula="1 / {Number}"),
+    a_field("Text", FieldType.FORMULA, formula="{Name} & {Stage} & {Projects}"),
+    a_field("Codes", FieldType.ROLLUP, **OVER_LINK, formula="CONCATENATE(values)"),
+    a_field("Looked up", FieldType.MULTIPLE_LOOKUP_VALUES, **OVER_LINK),
+    a_field("Links", FieldType.COUNT, recordLinkFieldId=LINK),
+    a_field("Author", FieldType.CREATED_BY),
+    a_field("Editor", FieldType.LAST_MODIFIED_BY),
+    a_field("Open", FieldType.BUTTON, label="Open", url="'https://example.org/' & {Name}"),
+)
+"""A table with a field of every type but those alike."""
 
 SURELY_A_NAME = re.compile(r"[!-.0-9A-Z^-~]*[0-9A-Za-z]", re.ASCII)
 """Not only dots, and nothing that cannot be seen or leads somewhere."""
@@ -57,7 +74,9 @@ REFUSED_BY_NATURE: Mapping[str, tuple[str, ...]] = {
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running(prepared(Place(tmp_path_factory.mktemp("airtable_fuzz")), ALL_TABLES)) as started:
+    with running(
+        prepared(Place(tmp_path_factory.mktemp("airtable_fuzz")), (*STANDARD_TABLES, PROJECTS, TRIED))
+    ) as started:
         started.wait_for_log("digest_written")
         yield started
 
@@ -71,6 +90,8 @@ class Ids:
     linked: list[str]
     comments: list[str]
     webhooks: list[str]
+    fields: list[Field]
+    """The table's fields as the service shows them: it knows of what type a formula's result is."""
 
 
 def seeded(service: Service) -> Ids:
@@ -87,16 +108,26 @@ def seeded(service: Service) -> Ids:
         return [record["id"] for page in pages for record in page["records"]]
 
     with service.client(service.headers(EVERY_PERMISSION)) as client:
-        kept = records(EVERYTHING, KEPT)
-        comments = add(f"{base}/{EVERYTHING.id}/{kept[0]}/comments", {"text": "x"}, 60)
+        kept = records(TRIED, KEPT)
+        comments = add(f"{base}/{TRIED.id}/{kept[0]}/comments", {"text": "x"}, 60)
         webhooks = add(f"{BEGINNING}bases/{DERIVED_ID}/webhooks", {"specification": SPECIFICATION}, 7)
         return Ids(
             kept,
-            records(EVERYTHING, DOOMED),
+            records(TRIED, DOOMED),
             records(PROJECTS, 10),
             [each["id"] for each in comments],
             [each["id"] for each in webhooks],
+            fields_shown(client.get(f"{BEGINNING}meta/bases/{DERIVED_ID}/tables").json()),
         )
+
+
+def fields_shown(tables: dict[str, Any]) -> list[Field]:
+    (found,) = (table for table in tables["tables"] if table["id"] == TRIED.id)
+    return [
+        # a rollup's formula is not shown
+        Field(each["id"], each["name"], FieldType(each["type"]), {"formula": "", **each.get("options", {})})
+        for each in found["fields"]
+    ]
 
 
 def narrowed(ids: Ids) -> dict[str, Any]:
@@ -110,7 +141,7 @@ def narrowed(ids: Ids) -> dict[str, Any]:
     question = schemas["AirtableQuestion"]["properties"]
     question["timeZone"] = parameters["AirtableTimeZone"]["schema"]
     question["userLocale"] = parameters["AirtableUserLocale"]["schema"]
-    schemas |= names_known() | {"AirtableCells": cells_shown(), "AirtableCellsSent": cells_sent(ids)}
+    schemas |= names_known() | {"AirtableCells": cells_shown(ids.fields), "AirtableCellsSent": cells_sent(ids)}
     schemas["AirtableChangedRecord"]["properties"]["id"] = {"enum": ids.kept}
     # a bound this large beside a pattern costs the generator seconds each time; other tests try them
     del schemas["Text"]["maxLength"], schemas["AirtableCommentText"]["maxLength"]
@@ -122,15 +153,15 @@ def narrowed(ids: Ids) -> dict[str, Any]:
 
 
 def names_known() -> dict[str, Any]:
-    fields = EVERYTHING.fields
+    fields = TRIED.fields
     return {
         "AirtableBaseId": {"const": DERIVED_ID},
-        "AirtableViewName": {"enum": [VIEW_NAME, view_id(EVERYTHING)]},
-        "AirtableFieldName": {"enum": [*EVERYTHING.by_name, *EVERYTHING.by_id]},
+        "AirtableViewName": {"enum": [VIEW_NAME, view_id(TRIED)]},
+        "AirtableFieldName": {"enum": [*TRIED.by_name, *TRIED.by_id]},
         "AirtableSortField": {"enum": [field.name for field in fields if has_order(field)]},
         "AirtableMergeField": {"enum": [field.name for field in fields if field.type in MERGEABLE]},
-        "AirtableWatchedField": {"enum": list(EVERYTHING.by_id)},
-        "AirtableWatchedScope": {"enum": [EVERYTHING.id, view_id(EVERYTHING)]},
+        "AirtableWatchedField": {"enum": list(TRIED.by_id)},
+        "AirtableWatchedScope": {"enum": [TRIED.id, view_id(TRIED)]},
         "AirtableNotificationUrl": {"enum": [None, "http://127.0.0.1:9/nobody-listens"]},
     }
 
@@ -138,7 +169,7 @@ def names_known() -> dict[str, Any]:
 def ids_known(ids: Ids, method: str, path: str) -> dict[str, list[str]]:
     """Return what the parameters of an operation may be; a removal finds what nothing else asks for."""
     removes, comments = method == "delete", ids.comments[: len(ids.comments) // 2]
-    tables = {"AirtableTable": [EVERYTHING.id, EVERYTHING.name, EVERYTHING.name.upper()]}
+    tables = {"AirtableTable": [TRIED.id, TRIED.name, TRIED.name.upper()]}
     if path in {addresses.COMMENTS, addresses.COMMENT}:
         doomed = [comment for comment in ids.comments if comment not in comments]
         return {**tables, "AirtableRecord": ids.kept[:1], "comment": doomed if removes else comments}
@@ -146,7 +177,7 @@ def ids_known(ids: Ids, method: str, path: str) -> dict[str, list[str]]:
         **tables,
         "AirtableRecord": ids.doomed[::2] if removes else ids.kept,
         "records[]": ids.doomed[1::2],
-        "field": [field.name for field in EVERYTHING.fields if field.type is FieldType.MULTIPLE_ATTACHMENTS],
+        "field": [field.name for field in TRIED.fields if field.type is FieldType.MULTIPLE_ATTACHMENTS],
         "webhook": ids.webhooks[3:] if removes else ids.webhooks[:3],
     }
 
@@ -172,7 +203,7 @@ def without_examples(value: Any) -> Any:
 
 def has_order(field: Field) -> bool:
     try:
-        sort_by_fields(EVERYTHING, [(field.name, False)])
+        sort_by_fields(TRIED, [(field.name, False)])
     except CannotSort:
         return False
     return True
@@ -181,10 +212,9 @@ def has_order(field: Field) -> bool:
 def cells_sent(ids: Ids) -> dict[str, Any]:
     """Describe what a write may give the table's fields, every second one by its id."""
     cells: dict[str, Any] = {}
-    sent = [field for field in EVERYTHING.fields if not field.computed and field.type not in READ_ALIKE]
-    for place, field in enumerate(sent):
+    for place, field in enumerate(field for field in TRIED.fields if not field.computed):
         schema = accepted(field)
-        if field.id == EVERYTHING.key:
+        if field.id == TRIED.key:
             schema = {"anyOf": [ref("Key"), ref("Empty")]}
         elif field.type is FieldType.MULTIPLE_RECORD_LINKS:
             schema["anyOf"][0]["items"] = {"enum": ids.linked}
@@ -194,11 +224,11 @@ def cells_sent(ids: Ids) -> dict[str, Any]:
     return closed(cells, optional=tuple(cells))
 
 
-def cells_shown() -> dict[str, Any]:
+def cells_shown(fields: list[Field]) -> dict[str, Any]:
     """Describe the table's cells by name, by id, and as texts."""
-    named = [EVERYTHING.by_name, EVERYTHING.by_id]
-    forms = [{name: shown(field) for name, field in fields.items()} for fields in named]
-    forms += [{name: {"type": "string"} for name in fields} for fields in named]
+    named = [{field.name: field for field in fields}, {field.id: field for field in fields}]
+    forms = [{name: shown(field) for name, field in each.items()} for each in named]
+    forms += [{name: {"type": "string"} for name in each} for each in named]
     return {"anyOf": [closed(form, optional=tuple(form)) for form in forms]}
 
 
