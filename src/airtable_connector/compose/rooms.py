@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from airtable_connector.compose.attachments import Attachments, start_attachments
 from airtable_connector.compose.base import Base, open_base
@@ -49,7 +50,6 @@ from airtable_connector.ops import (
     HeartbeatExpiry,
     HeartbeatSettings,
     HeartbeatWatch,
-    Hooks,
     Logs,
     MachineLoad,
     Metrics,
@@ -63,6 +63,9 @@ from airtable_connector.web.app import PUBLIC, SIGNED, build_app
 from airtable_connector.web.domain import COLLECTIONS, DomainMessages, DomainRoutes, domain_routes
 from airtable_connector.web.http import Dialect, Edge, EdgeSettings, LateDialect, Lifecycle
 from airtable_connector.web.udc import HealthEndpoint, LetterEndpoints, MessageEndpoint, PeerEndpoints, Required
+
+if TYPE_CHECKING:
+    from airtable_connector.ops import Hooks
 
 
 @dataclass(frozen=True)
@@ -327,7 +330,13 @@ def _domain(
 
 
 def _airtable(
-    settings: Settings, base: Base, attachments: Attachments, hooks: Hooks, recognition: Recognition, *, clock: Clock
+    settings: Settings,
+    base: Base,
+    attachments: Attachments,
+    hooks: "Callable[[], Hooks]",
+    recognition: Recognition,
+    *,
+    clock: Clock,
 ) -> LateDialect:
     def load() -> Dialect:
         from airtable_connector.web.airtable_api import (  # noqa: PLC0415 - a start does not wait for it

@@ -1,7 +1,11 @@
 """Watching the others: log lines and numbers made of what the rooms report, cells watched, days summed up.
 
-And ourselves: which build this is, what it uses, and when it is to end.
+And ourselves: which build this is, what it uses, and when it is to end. Webhooks are loaded when somebody asks for
+them: a service starts without.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from airtable_connector.ops.build import BUILD_FILE, Build, find_build
 from airtable_connector.ops.dashboard import Dashboard
@@ -18,10 +22,12 @@ from airtable_connector.ops.process import OwnUsage, ProcessWatch, Usage
 from airtable_connector.ops.reporting import Reporter
 from airtable_connector.ops.state import State
 from airtable_connector.ops.stopping import AlreadyStopping, EmergencyStop, NoShutdownScheduled, Scheduled, Shutdown
-from airtable_connector.ops.webhooks.courier import NOTIFY, NotificationCourier, NotificationFailed
-from airtable_connector.ops.webhooks.hook import Hook
-from airtable_connector.ops.webhooks.hooks import PAYLOADS_A_PAGE, Hooks, NewHook, PayloadPage
-from airtable_connector.ops.webhooks.maker import PayloadMaker, PayloadsDropped, WebhookFailed
+
+if TYPE_CHECKING:
+    from airtable_connector.ops.webhooks.courier import NOTIFY, NotificationCourier, NotificationFailed
+    from airtable_connector.ops.webhooks.hook import Hook
+    from airtable_connector.ops.webhooks.hooks import PAYLOADS_A_PAGE, Hooks, NewHook, PayloadPage
+    from airtable_connector.ops.webhooks.maker import PayloadMaker, PayloadsDropped, WebhookFailed
 
 __all__ = [
     "BUILD_FILE",
@@ -74,3 +80,24 @@ __all__ = [
     "find_build",
     "form_for",
 ]
+
+_LOADED_LATER = {
+    "NOTIFY": "courier",
+    "PAYLOADS_A_PAGE": "hooks",
+    "Hook": "hook",
+    "Hooks": "hooks",
+    "NewHook": "hooks",
+    "NotificationCourier": "courier",
+    "NotificationFailed": "courier",
+    "PayloadMaker": "maker",
+    "PayloadPage": "hooks",
+    "PayloadsDropped": "maker",
+    "WebhookFailed": "maker",
+}
+"""The module of `ops.webhooks` that has each name that is not loaded yet."""
+
+
+def __getattr__(name: str) -> object:
+    if name in _LOADED_LATER:
+        return getattr(import_module(f"{__name__}.webhooks.{_LOADED_LATER[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,11 +1,14 @@
 """Webhooks as pyairtable uses them, over a socket, with a receiver of its own."""
 
 import queue
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import requests
 from pyairtable import Api, Base, Table
@@ -210,6 +213,47 @@ def test_what_was_not_notified_before_a_kill_is_notified_after_it(
         (payload,) = base.webhook(made.id).payloads()
         (created,) = payload.changed_tables_by_id[DROPLETS.id].created_records_by_id.values()
         assert created.cell_values_by_field_id == {FQDN: "e.example"}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_kills_in_full_work_lose_no_payload_and_double_none(kind: str, tmp_path: Path) -> None:
+    url = shared_server().new_database() if kind == "postgres" else None
+    place = prepared(Place(tmp_path / "data", url))
+    answered: set[str] = set()
+    hooks: list[str] = []
+    for _ in range(4):
+        with running(place) as service, administered(service) as base:
+            hooks += [] if hooks else [_add(base, None, DATA).id]
+            answered |= _written_until_killed(service)
+    with running(place) as service, administered(service) as base:
+        payloads = list(base.webhook(hooks[0]).payloads())
+        held = sorted(record["id"] for record in base.table("Droplets").all(fields=["fqdn"]))
+    assert [payload.cursor for payload in payloads] == list(range(1, len(payloads) + 1))
+    created = [
+        record for payload in payloads for record in payload.changed_tables_by_id[DROPLETS.id].created_records_by_id
+    ]
+    assert sorted(created) == held
+    assert answered <= set(created)
+
+
+def _written_until_killed(service: Service) -> set[str]:
+    """Let several clients write, kill the process in the midst of it, and return what was answered."""
+
+    def write() -> set[str]:
+        made: set[str] = set()
+        with service.client() as client, suppress(httpx2.TransportError):
+            while True:
+                made.add(Wire(client).create("Droplets", {"fqdn": "f.example"})["id"])
+                enough.release()
+        return made
+
+    enough = threading.Semaphore(0)
+    with ThreadPoolExecutor(4) as pool:
+        writers = [pool.submit(write) for _ in range(4)]
+        for _ in range(100):
+            assert enough.acquire(timeout=NEWS_LIMIT_S)
+        service.kill()
+        return set().union(*(writer.result() for writer in writers))
 
 
 def test_the_eleventh_webhook_is_one_too_many(base: Base) -> None:

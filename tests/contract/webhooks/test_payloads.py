@@ -110,6 +110,24 @@ async def test_what_was_written_while_no_maker_ran_is_told_later(
         assert [values(each)[SPRINT_ID] for each in keys] == [f"S-{number}" for number in range(450)]
 
 
+async def test_what_could_not_be_written_down_is_written_down_later(webhooks: Webhooks, database: Database) -> None:
+    hook = await webhooks.add()
+    await webhooks.write(Create(SPRINTS, {"Sprint_ID": "S-1"}))
+    async with database.transaction() as tx:
+        await tx.run("alter table webhook_payloads rename to away")
+    with pytest.raises(Exception, match="webhook_payloads"):
+        await webhooks.maker.catch_up()
+    async with database.transaction() as tx:
+        await tx.run("alter table away rename to webhook_payloads")
+    await webhooks.write(Create(SPRINTS, {"Sprint_ID": "S-2"}))
+    keys = [
+        values(record)[SPRINT_ID]
+        for part in await webhooks.told(hook, SPRINTS)
+        for record in part["createdRecordsById"].values()
+    ]
+    assert keys == ["S-1", "S-2"]
+
+
 async def test_two_makers_at_once_number_every_change_once(
     webhooks: Webhooks, location: DatabaseLocation, clock: FakeClock
 ) -> None:

@@ -140,9 +140,11 @@ class PayloadMaker:
             changes, more = await self._news(start)
             # read after the changes: a webhook that is missing here began after them
             made = [each for each in await self._make(changes) if each.is_news]
-            self._read_to = changes[-1].seq if changes else start
-            if made or self._read_to - stored > READ_IN_VAIN:
-                more |= not await self._keep(made, stored)
+            through = changes[-1].seq if changes else start
+            if (made or through - stored > READ_IN_VAIN) and not await self._keep(made, stored, through):
+                return True
+            # only now: what could not be written down is made again
+            self._read_to = through
             return more
 
     async def _stored_position(self) -> int | None:
@@ -195,17 +197,16 @@ class PayloadMaker:
         payload = schema_payload(hook.outline, outline(tables), hook.watch, at=iso(at), seq=seq)
         return _Made(hook, [] if payload is None else [(iso(at), payload)], write_outline(tables))
 
-    async def _keep(self, made: Sequence[_Made], stored: int) -> bool:
+    async def _keep(self, made: Sequence[_Made], stored: int, through: int) -> bool:
         """Write down what was made; False when another process has made payloads from the same position."""
         async with self._database.transaction() as tx:
             if await lock_cursor(tx, READER) != stored:
-                self._read_to = 0
                 return False
             for each in made:
                 await self._keep_one(tx, each)
                 # statements run on the event loop; others get a turn
                 await self._clock.sleep(timedelta(0))
-            await move_cursor(tx, READER, self._read_to)
+            await move_cursor(tx, READER, through)
         for each in made:
             if each.fault is not None:
                 self._observer.saw(WebhookFailed(each.hook.id, str(each.fault)))

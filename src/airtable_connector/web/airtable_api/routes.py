@@ -1,6 +1,6 @@
 """Which addresses the dialect answers, and which of Airtable's it says that it does not offer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,7 +57,7 @@ class AirtableApi:
         *,
         files: AttachmentFiles,
         attachments: AttachmentAddresses,
-        hooks: Hooks,
+        hooks: Callable[[], Hooks],
         verify: Verify,
         clock: Clock,
     ) -> None:
@@ -98,7 +98,9 @@ class AirtableApi:
         return words.internal(trace_id)
 
 
-def _offered(base: Base, files: AttachmentFiles, hooks: Hooks, clock: Clock) -> Mapping[str, Mapping[str, Route]]:
+def _offered(
+    base: Base, files: AttachmentFiles, hooks: Callable[[], Hooks], clock: Clock
+) -> Mapping[str, Mapping[str, Route]]:
     reading, writing, schema = ReadingEndpoints(base), WritingEndpoints(base), SchemaEndpoints(base)
     comments, uploads = CommentEndpoints(base), UploadEndpoint(base, files)
     webhooks = WebhookEndpoints(base, hooks, clock)

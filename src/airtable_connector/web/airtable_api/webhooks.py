@@ -1,6 +1,6 @@
 """The endpoints of webhooks: made, listed, kept alive, switched, deleted, and their payloads read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ CREATE_MEMBERS: Final = frozenset({"notificationUrl", "specification"})
 class WebhookEndpoints:
     """HTTP endpoints over the base's webhooks."""
 
-    def __init__(self, base: Base, hooks: Hooks, clock: Clock) -> None:
+    def __init__(self, base: Base, hooks: Callable[[], Hooks], clock: Clock) -> None:
         self._base = base
         self._hooks = hooks
         self._clock = clock
@@ -32,7 +32,7 @@ class WebhookEndpoints:
         specification, url = _read_creation(await read_object(call))
         self._base.enter(call)
         views = {view_id(table): table.id for table in self._base.workspace.tables.values()}
-        new = await self._hooks.create(specification, url=url, views=views)
+        new = await self._hooks().create(specification, url=url, views=views)
         return _answer({"id": new.id, "macSecretBase64": new.mac_key.reveal(), "expirationTime": iso(new.expires_at)})
 
     async def list(self, call: Call) -> Answer:
@@ -40,13 +40,13 @@ class WebhookEndpoints:
         refuse_parameters(call)
         self._base.enter(call)
         now = self._clock.now()
-        return _answer({"webhooks": [_hook(hook, now) for hook in await self._hooks.all()]})
+        return _answer({"webhooks": [_hook(hook, now) for hook in await self._hooks().all()]})
 
     async def delete(self, call: Call) -> Answer:
         """Answer ``DELETE /v0/bases/{base}/webhooks/{webhook}``."""
         refuse_parameters(call)
         self._base.enter(call)
-        await self._hooks.delete(call.path_params["webhook"])
+        await self._hooks().delete(call.path_params["webhook"])
         return _NOTHING
 
     async def refresh(self, call: Call) -> Answer:
@@ -55,7 +55,7 @@ class WebhookEndpoints:
         if await read_object(call):
             raise InvalidParameters("body")
         self._base.enter(call)
-        return _answer({"expirationTime": iso(await self._hooks.refresh(call.path_params["webhook"]))})
+        return _answer({"expirationTime": iso(await self._hooks().refresh(call.path_params["webhook"]))})
 
     async def enable_notifications(self, call: Call) -> Answer:
         """Answer ``POST /v0/bases/{base}/webhooks/{webhook}/enableNotifications``."""
@@ -64,7 +64,7 @@ class WebhookEndpoints:
         if body.keys() != {"enable"} or not isinstance(body["enable"], bool):
             raise InvalidParameters("enable")
         self._base.enter(call)
-        await self._hooks.switch_notifications(call.path_params["webhook"], on=body["enable"])
+        await self._hooks().switch_notifications(call.path_params["webhook"], on=body["enable"])
         return _NOTHING
 
     async def payloads(self, call: Call) -> Answer:
@@ -83,7 +83,7 @@ class WebhookEndpoints:
         if not 1 <= limit <= PAYLOADS_A_PAGE:
             raise InvalidParameters("limit")
         self._base.enter(call)
-        page = await self._hooks.payloads(call.path_params["webhook"], cursor=cursor, limit=limit)
+        page = await self._hooks().payloads(call.path_params["webhook"], cursor=cursor, limit=limit)
         head = orjson.dumps({"cursor": page.cursor, "mightHaveMore": page.more})[:-1]
         return Answer(200, head + b',"payloads":[' + ",".join(page.payloads).encode() + b"]}", media_type=JSON_UTF8)
 
