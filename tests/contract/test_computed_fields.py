@@ -1,16 +1,20 @@
 """Formula fields of the own record: computed with every write, and seen like any other cell."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
+import orjson
 import pytest
 from tests.factories.computed import TASKS, field_id, formula, of
 from tests.factories.records import ADA, Base, a_table, opened_base
 from tests.fakes import FakeClock
 
-from airtable_connector.database import Database
+from airtable_connector.database import Database, Sql
 from airtable_connector.kernel.ids import RecordId
 from airtable_connector.records import (
     Action,
+    Actor,
     Create,
     Delete,
     Effected,
@@ -21,6 +25,7 @@ from airtable_connector.records import (
     Update,
     equals,
     etag,
+    stable_id,
 )
 from airtable_connector.records.computing.errors import CircularFields
 from airtable_connector.records.formula import FormulaSyntax, UnknownFunctionNames
@@ -256,3 +261,116 @@ async def test_a_deleted_record_leaves_with_its_formulas_in_the_feed(base: Base)
     await base.do(Delete(TASKS, task))
     last = (await base.workspace.history(RecordId(task), after=0, count=10))[-1]
     assert (last.before or {})[field_id("Tasks", "Cost")] == 50
+
+
+async def settled(base: Base) -> None:
+    """Let the background step work until nothing waits to be computed."""
+    async with asyncio.timeout(60):
+        while await base.workspace.count_recomputations():
+            await base.workspace.follow()
+    await base.workspace.follow()
+
+
+SIGNED = a_table(
+    "Signed",
+    "Name",
+    of("Signed", "Name", FieldType.SINGLE_LINE_TEXT),
+    of("Signed", "Notes", FieldType.MULTILINE_TEXT),
+    of("Signed", "Maker", FieldType.CREATED_BY),
+    of("Signed", "Changer", FieldType.LAST_MODIFIED_BY),
+    of("Signed", "Named by", FieldType.LAST_MODIFIED_BY, referencedFieldIds=[field_id("Signed", "Name")]),
+    of("Signed", "Named at", FieldType.LAST_MODIFIED_TIME, referencedFieldIds=[field_id("Signed", "Name")]),
+    of("Signed", "Changed at", FieldType.LAST_MODIFIED_TIME),
+    formula("Signed", "Who", "{Maker} & ', ' & {Changer}"),
+    formula("Signed", "Year", "YEAR({Changed at}) + YEAR({Named at})"),
+)
+
+
+def droplet(number: int) -> dict[str, str]:
+    return {
+        "id": stable_id("usr", str(number)),
+        "email": f"droplet-{number}@mesh.invalid",
+        "name": f"Droplet {number}",
+    }
+
+
+async def test_who_and_when_are_cells_that_only_edits_move(base: Base, clock: FakeClock) -> None:
+    await base.workspace.add_table(SIGNED, actor=ADA)
+    boss = Actor(9, "00000000-0000-4000-8000-0000000000bb")
+    await base.create(SIGNED, Name="a")
+    clock.step(timedelta(hours=1))
+    await base.do(Update(SIGNED, "a", {"Notes": "later"}), actor=boss)
+    assert await base.cells(SIGNED, "a") == {
+        "Name": "a", "Notes": "later", "Maker": droplet(5), "Changer": droplet(9), "Named by": droplet(5),
+        "Named at": "2026-01-05T12:00:00.000Z", "Changed at": "2026-01-05T13:00:00.000Z",
+        "Who": "Droplet 5, Droplet 9", "Year": 4052,
+    }  # fmt: skip
+    clock.step(timedelta(hours=1))
+    await base.do(Update(SIGNED, "a", {"Name": "b"}), actor=boss)
+    cells = await base.cells(SIGNED, "b") or {}
+    assert (cells["Named by"], cells["Named at"]) == (droplet(9), "2026-01-05T14:00:00.000Z")
+
+
+async def test_who_and_when_are_found_in_the_feed_when_a_field_asks_later(base: Base, clock: FakeClock) -> None:
+    await base.workspace.add_table(SIGNED, actor=ADA)
+    boss = Actor(9, "00000000-0000-4000-8000-0000000000bb")
+    await base.create(SIGNED, Name="a")
+    clock.step(timedelta(hours=1))
+    for number in range(60):
+        await base.do(Update(SIGNED, "a", {"Notes": f"{number}"}), actor=boss)
+    expected = await base.cells(SIGNED, "a")
+    table = base.workspace.table("Signed")
+    async with base.database.transaction() as tx:
+        # as if the fields were new
+        kept = {"Name": "a", "Notes": "59"}
+        bare = orjson.dumps({table.field(name).id: cell for name, cell in kept.items()}).decode()
+        await tx.run(
+            Sql("update records set cells = jsonb(:cells)", "update records set cells = cast(:cells as jsonb)"),
+            cells=bare,
+        )
+    await base.workspace.recompute(table, [each.id for each in table.derived_fields], actor=ADA)
+    await settled(base)
+    assert await base.cells(SIGNED, "a") == expected
+
+
+async def test_a_button_leads_where_its_formula_says(base: Base) -> None:
+    table = a_table(
+        "Buttons",
+        "Name",
+        of("Buttons", "Name", FieldType.SINGLE_LINE_TEXT),
+        of("Buttons", "Go", FieldType.BUTTON, label="Open it", url="IF({Name} = 'a', 'https://a.example/' & {Name})"),
+        of("Buttons", "Idle", FieldType.BUTTON),
+        formula("Buttons", "Said", "{Go} & '!'"),
+    )
+    await base.workspace.add_table(table, actor=ADA)
+    await base.create(table, Name="a")
+    await base.create(table, Name="b")
+    idle = {"label": "Open URL", "url": None}
+    assert await base.cells(table, "a") == {
+        "Name": "a", "Go": {"label": "Open it", "url": "https://a.example/a"}, "Idle": idle, "Said": "Open it!",
+    }  # fmt: skip
+    assert (await base.cells(table, "b") or {})["Go"] == {"label": "Open it", "url": None}
+
+
+async def test_formulas_that_read_the_clock_follow_it(base: Base, clock: FakeClock) -> None:
+    table = a_table(
+        "Ages",
+        "Name",
+        of("Ages", "Name", FieldType.SINGLE_LINE_TEXT),
+        of("Ages", "Born", FieldType.DATE),
+        formula("Ages", "Age", "DATETIME_DIFF(TODAY(), {Born}, 'days')"),
+        formula("Ages", "Old", "IF({Age} > 10, 'old', 'young')"),
+    )
+    await base.workspace.add_table(table, actor=ADA)
+    await base.do(*(Create(table, {"Name": f"N{n}", "Born": "2026-01-01"}) for n in range(3)))
+    assert await base.names(Query(table), "Age") == [4, 4, 4]
+    before = base.workspace.head.seq
+    await clock.advance(timedelta(minutes=6))
+    await settled(base)
+    assert base.workspace.head.seq == before
+    await clock.advance(timedelta(days=7))
+    async with asyncio.timeout(60):
+        while await base.names(Query(table), "Age") != [11, 11, 11]:
+            await settled(base)
+    assert await base.names(Query(table), "Old") == ["old"] * 3
+    assert {change.actor for change in await base.workspace.changes(after=before, count=10)} == {2}

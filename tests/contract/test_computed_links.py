@@ -1,8 +1,10 @@
 """Rollups, lookups and counts: what is computed over links, at once and afterwards."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,10 +25,12 @@ from tests.factories.computed import (
 from tests.factories.records import ADA, Base, a_table, opened_base
 from tests.fakes import FakeClock
 
-from airtable_connector.database import Database
-from airtable_connector.kernel.ids import RecordId
-from airtable_connector.records import Action, Actor, Create, Delete, FieldType, Query, Update
+from airtable_connector.database import Database, SqliteFile, open_database
+from airtable_connector.kernel.clock import SystemClock
+from airtable_connector.kernel.ids import RandomIds, RecordId
+from airtable_connector.records import Action, Actor, Committed, Create, Delete, FieldType, Query, Update
 from airtable_connector.records.computing.errors import CircularFields
+from airtable_connector.records.exchange import Form, Import, ImportOptions, export_records
 from airtable_connector.records.formula import FormulaSyntax
 
 pytestmark = pytest.mark.anyio
@@ -141,6 +145,18 @@ async def test_links_of_the_same_request_are_seen(base: Base) -> None:
         Update(TASKS, dig, {"Hours": 4}),
     )
     assert (await cells(base, PROGRAMMES, hole))["Cost"] == 200
+
+
+async def test_links_of_an_earlier_request_of_the_same_transaction_are_seen(base: Base) -> None:
+    dig = await base.create(TASKS, Name="Dig", Hours=1)
+    seq = base.workspace.head.seq
+    # they wait together, and so are committed together
+    await asyncio.gather(
+        base.do(Create(PROGRAMMES, {"Name": "Hole", "Tasks": [dig]})), base.do(Update(TASKS, dig, {"Hours": 4}))
+    )
+    assert len(base.observer.of(Committed)) == 2
+    assert (await cells(base, PROGRAMMES, "Hole"))["Cost"] == 200
+    assert base.workspace.head.seq == seq + 3
 
 
 async def test_an_error_goes_through_lookups_as_an_object_and_makes_rollups_errors(base: Base) -> None:
@@ -353,3 +369,25 @@ async def test_a_renamed_choice_is_renamed_where_a_formula_shows_it(base: Base) 
     table = await base.workspace.change_field(table.id, stage.id, options={"choices": choices}, actor=ADA)
     await settled(base)
     assert await cells(base, table, record) == {"Stage": "Begun", "Shown": "is Begun"}
+
+
+async def test_an_export_is_taken_in_by_another_base_which_computes_for_itself(base: Base, tmp_path: Path) -> None:
+    dig = await base.create(TASKS, Name="Dig", Hours=2)
+    hole = await base.create(PROGRAMMES, Name="Hole", Tasks=[dig])
+    await base.create(CLIENTS, Name="Acme", Programmes=[hole])
+    file = io.BytesIO()
+    await export_records(base.database, tables=[], form=Form.JSON_LINES, write=file.write)
+    text = io.BytesIO()
+    await export_records(base.database, tables=["Programmes"], form=Form.CSV, write=text.write)
+    assert b'Hole,"[""' in text.getvalue()
+    assert b"Hole: 100 for Dig" in text.getvalue()
+    async with (
+        open_database(SqliteFile(tmp_path / "other.db"), clock=SystemClock()) as database,
+        opened_base(database, tables=[]) as other,
+    ):
+        work = Import(database, other.workspace, file, ImportOptions(Form.JSON_LINES), actor=ADA, ids=RandomIds())
+        await work.run()
+        for table in CHAIN:
+            assert await other.walk(Query(other.workspace.table(table.name))) == await base.walk(Query(table))
+        await other.do(Update(other.workspace.table("Tasks"), dig, {"Hours": 3}))
+        assert (await cells(other, CLIENTS, "Acme"))["Invoice"] == "to Acme: 180"

@@ -12,6 +12,7 @@ from airtable_connector.database import (
     NewerDatabase,
     PostgresServer,
     Row,
+    Sql,
     SqliteFile,
     open_database,
 )
@@ -110,3 +111,40 @@ async def test_a_schema_that_is_newer_than_the_program_is_refused_and_left_alone
             pass
     assert (caught.value.found, caught.value.known) == (LAST + 1, LAST)
     assert caught.value.code == "newer-database"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_links_in_cells_are_in_the_index_after_its_migration(kind: str, tmp_path: Path) -> None:
+    clock = FakeClock()
+    location = fresh_location(kind, tmp_path)
+    definition = (
+        '{"fields": [{"id": "fldText", "type": "singleLineText"},'
+        ' {"id": "fldLink", "type": "multipleRecordLinks"}, {"id": "fldOther", "type": "multipleRecordLinks"}]}'
+    )
+    rows = [
+        ("tblLinks", '{"fldText": "x", "fldLink": ["rec1", "rec2"], "fldOther": ["rec1"]}'),
+        ("tblLinks", '{"fldText": "y"}'),
+        ("tblElse", '{"fldLink": ["rec3"]}'),
+    ]
+    async with open_database(location, clock=clock, migrate_to=4) as database, database.transaction() as tx:
+        await tx.run(
+            "insert into tables (id, position, definition) values ('tblLinks', 0, :definition)", definition=definition
+        )
+        await tx.run("insert into tables (id, position, definition) values ('tblElse', 1, '{\"fields\": []}')")
+        for number, (table, cells) in enumerate(rows, start=1):
+            await tx.run(
+                Sql(
+                    "insert into records values (:ordinal, :id, :table, null, '', '', 0, jsonb(:cells))",
+                    "insert into records values (:ordinal, :id, :table, null, '', '', 0, cast(:cells as jsonb))",
+                ),
+                ordinal=number,
+                id=f"rec{number}",
+                table=table,
+                cells=cells,
+            )
+
+    async with open_database(location, clock=clock) as database, database.reading() as reader:
+        assert await reader.all("select field_id, target, ordinal from links order by field_id, target") == [
+            ("fldLink", "rec1", 1), ("fldLink", "rec2", 1), ("fldOther", "rec1", 1),
+        ]  # fmt: skip

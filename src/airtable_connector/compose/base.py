@@ -31,7 +31,11 @@ async def open_base(
         NewerDatabase: it was written by a later version.
     """
     kept = WorkspaceSettings(
-        settings.store.cache_max_bytes, settings.store.idempotency_keep, keep_messages=settings.messages.keep
+        settings.store.cache_max_bytes,
+        settings.store.idempotency_keep,
+        keep_messages=settings.messages.keep,
+        clock_interval=settings.store.formula_clock,
+        droplet=settings.droplet.id,
     )
     async with (
         open_database(database_location(settings), clock=clock) as database,

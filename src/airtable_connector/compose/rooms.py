@@ -417,6 +417,11 @@ def _publish(metrics: Metrics, base: Base, logs: Logs) -> None:
     """Let a scrape read what only the rooms know."""
     workspace = base.workspace
     metrics.gauge("connector_feed_head", "Sequence of the feed's last entry.", lambda: workspace.head.seq)
+    metrics.gauge(
+        "connector_recomputations_pending",
+        "Recomputations of cells that wait, each for some records of a table.",
+        lambda: workspace.recomputations,
+    )
     metrics.gauge("connector_cache_bytes", "Memory held by pre-encoded records.", lambda: workspace.memory)
     metrics.gauge(
         "connector_store_writable", "1 while the store takes writes.", lambda: float(workspace.trouble is None)

@@ -64,5 +64,6 @@ class State:
                 "head": self._workspace.head.seq,
                 "writable": self._workspace.trouble is None,
                 "cache_bytes": self._workspace.memory,
+                "recomputations": self._workspace.recomputations,
             },
         }

@@ -72,22 +72,18 @@ class SchemaWriter:
 
 def _recomputations(present: Tables, alteration: Alteration, actor: Actor) -> Sequence[Recomputation]:
     """Say which computed cells must be made anew, or refuse the change."""
-    _, before = described([*present.values()])
+    before, _ = described([*present.values()])
     _, after = described([*{**present, **{table.id: table for table in alteration.tables}}.values()])
     if after is None:
         return []
     if after.refusals:
         raise after.refusals[0]
-    from airtable_connector.records.computing import outdated  # noqa: PLC0415 - loaded by now
+    from airtable_connector.records.computing import Node, recomputations  # noqa: PLC0415 - loaded by now
 
     renamed = alteration.renamed
-    touched = None if renamed is None else (renamed.table, renamed.field.id)
-    return [
-        Recomputation(table, None, None, fields, actor.droplet, actor.cause)
-        for table, fields in outdated(before, after, touched).items()
-        # a new table has no records
-        if table in present
-    ]
+    rewritten = [] if renamed is None else [Node(renamed.table, renamed.field.id)]
+    # a new table has no records
+    return [each for each in recomputations(before, after, actor, rewritten=rewritten) if each.table in present]
 
 
 async def _save(tx: Transaction, present: Tables, alteration: Alteration) -> None:

@@ -4,7 +4,7 @@ Writes of all callers queue up and are committed in groups; reads come from memo
 brought to the committed state before a writer is answered: whoever was answered reads their own write.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -44,6 +44,7 @@ from airtable_connector.records.schema import Field, Record, Table
 from airtable_connector.records.schema_writer import SchemaWriter
 from airtable_connector.records.searching import Searching
 from airtable_connector.records.shelving import Shelving
+from airtable_connector.records.storage import Recomputation
 from airtable_connector.records.writer import Writer
 
 if TYPE_CHECKING:
@@ -62,13 +63,16 @@ class WorkspaceSettings:
 
     ``keep_messages`` is for the answers to messages, and for the messages themselves in the event log. ``portion`` is
     how many records beside its own a request brings up to date where their computed cells depend on it; more of them
-    follow at once, so many in a transaction.
+    follow at once, so many in a transaction. Formulas that read the clock are worked out anew every
+    ``clock_interval``, in the name of ``droplet``.
     """
 
     memory: int = 512 * 1024 * 1024
     keep_answers: timedelta = timedelta(hours=24)
     keep_messages: timedelta = timedelta(days=30)
     portion: int = 200
+    clock_interval: timedelta = timedelta(minutes=5)
+    droplet: int = 2
 
 
 class Workspace:
@@ -370,6 +374,14 @@ class Workspace:
         async with self._database.transaction() as tx:
             return await storage.drop_content(tx, table.id, before=iso(before), after=after, through=through)
 
+    async def recompute(self, table: Table, fields: Iterable[FieldId], *, actor: Actor) -> None:
+        """Have computed fields made anew in every record of a table, in portions, beginning as soon as possible."""
+        wanted = Recomputation(table.id, None, None, tuple(fields), actor.droplet, actor.cause)
+        async with self._database.transaction() as tx:
+            head = await storage.lock_head(tx)
+            await storage.request_recomputation(tx, wanted, turn=head.seq)
+        self._writer.look_for_recomputations()
+
     async def count_recomputations(self) -> int:
         """Count what waits to be computed anew, each for some records of a table, as the store has it."""
         async with self._database.reading() as reader:
@@ -390,6 +402,7 @@ class Workspace:
         supervisor.start("records.write", self._writer.write_once)
         supervisor.start("records.probe", self._writer.probe_once)
         supervisor.start("records.recompute", self._writer.recompute_once)
+        supervisor.start("records.clock", self._clock_once)
         supervisor.start("records.follow", self._follow_once)
         supervisor.start("records.load", self._load_once)
         supervisor.start("records.forget", self._forget_once)
@@ -409,9 +422,20 @@ class Workspace:
             tables = await storage.read_tables(reader)
             self._shelving.start_at(await storage.read_head(reader), tables)
 
+    async def _clock_once(self) -> timedelta:
+        """Ask for the fields whose formulas read the clock; only cells that changed are written."""
+        actor = Actor(self._settings.droplet, self._ids.trace())
+        plan = self._catalogue.plan
+        for table, fields in plan.by_time.items() if plan is not None else ():
+            if fields:
+                await self.recompute(self._catalogue.by_id[table], fields, actor=actor)
+        return self._settings.clock_interval
+
     async def _follow_once(self) -> timedelta:
         await self._database.foreign_commit()
         await self.follow()
+        # another process may have left some, or changed the schema
+        self._writer.look_for_recomputations()
         return timedelta(0)
 
     async def _load_once(self) -> timedelta:

@@ -48,9 +48,6 @@ BATCH = 1_000
 
 PROBE_EVERY = timedelta(seconds=5)
 
-LOOK_EVERY = timedelta(seconds=30)
-"""Between two looks for recomputations that another process has left."""
-
 
 @dataclass(frozen=True)
 class Committed(Fact):
@@ -137,7 +134,7 @@ class Writer:
         self._pending = 0
 
     def look_for_recomputations(self) -> None:
-        """Let the step that does them look whether some were asked for."""
+        """Let the step that does them look now."""
         self._recomputing.set()
 
     @property
@@ -411,7 +408,7 @@ class Writer:
             async with self._database.reading() as reader:
                 self._pending = await storage.count_recomputations(reader)
         if not self._pending:
-            await self._until_asked()
+            await self._recomputing.wait()
             return timedelta(0)
         now = self._clock.now()
         async with self._database.transaction() as tx:
@@ -436,16 +433,6 @@ class Writer:
 
     def _postpone(self) -> None:
         self._postponed = True
-
-    async def _until_asked(self) -> None:
-        """Wait until this process asks for a recomputation; one that another process left is found after a while."""
-        timer = asyncio.ensure_future(self._clock.sleep(LOOK_EVERY))
-        asked = asyncio.ensure_future(self._recomputing.wait())
-        try:
-            await asyncio.wait({timer, asked}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-            asked.cancel()
 
     def _settling(self, tx: Transaction, draft: Draft, plan: "Plan | None", now: datetime) -> "Settling | None":
         if plan is None:

@@ -90,6 +90,8 @@ READERS: Mapping[str, Reader] = MappingProxyType({
         "21474836480"),
     "ATTACHMENT_URL_HOURS": Reader("store.attachment_url_life", parsers.span(HOUR, 0.1, 168), "2",
         "How long the address of an uploaded attachment works after a record has shown it.", "2"),
+    "FORMULA_CLOCK_SECONDS": Reader("store.formula_clock", parsers.span(SECOND, 1, 86_400), "300",
+        "How often cells are worked out anew whose formula reads the time.", "300"),
 
     "HOST": Reader("server.host", parsers.filled_text, "127.0.0.1",
         "The address to listen on; 0.0.0.0 for all.", "0.0.0.0"),  # noqa: S104 - an example in the manual

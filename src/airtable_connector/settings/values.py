@@ -34,6 +34,7 @@ class StoreSettings:
     idempotency_keep: timedelta
     attachments_max_bytes: int
     attachment_url_life: timedelta
+    formula_clock: timedelta
 
     @property
     def sqlite_file(self) -> Path:

@@ -25,17 +25,22 @@ from airtable_connector.records.formula import (
     fields_named,
     with_field_ids,
 )
+from airtable_connector.records.requests import Actor
 from airtable_connector.records.schema import Field, FieldType, Table
+from airtable_connector.records.storage import Recomputation
 
 VALUES: Final = "values"
 """The name under which a rollup's formula reads what was collected."""
+
+LABEL: Final = "Open URL"
+"""What stands on a button when nobody has said otherwise."""
 
 _RESULTS: Final[Mapping[Kind, Mapping[str, Any]]] = {
     Kind.TEXT: {"type": "singleLineText"},
     Kind.NUMBER: {"type": "number", "options": {"precision": 8}},
     Kind.BOOLEAN: {"type": "checkbox", "options": {"icon": "check", "color": "greenBright"}},
     Kind.DATE: {"type": "dateTime"},
-    Kind.ARRAY: {"type": "multipleLookupValues"},
+    Kind.ARRAY: {"type": "multipleLookupValues", "options": {"isValid": True}},
     Kind.BLANK: {"type": "singleLineText"},
     Kind.ANY: {"type": "singleLineText"},
 }
@@ -72,6 +77,8 @@ class Plan:
     """What changes in a record of the table with every change by somebody."""
     links: Mapping[TableId, tuple[FieldId, ...]]
     """The link fields of a table that rules read over."""
+    by_time: Mapping[TableId, tuple[FieldId, ...]]
+    """The computed fields of each table whose cells change with the passing of time."""
     refusals: tuple[ConnectorError, ...]
     """Why these definitions are not taken, if they are not; a missing field is no reason."""
 
@@ -82,6 +89,29 @@ class Plan:
         for rule in self.rules.values():
             found.setdefault(rule.node.table, []).append(rule)
         return found
+
+
+def recomputations(
+    before: Iterable[Table], after: Plan, actor: Actor, *, rewritten: Iterable[Node] = ()
+) -> list[Recomputation]:
+    """Say what must be computed anew in all records after a change of the schema, on behalf of an actor.
+
+    That is each computed field that is new or defined otherwise, and all that read ``rewritten`` fields, whose cells
+    the change has written anew. What depends on those follows by itself.
+    """
+    known = {Node(table.id, each.id): each for table in before for each in table.fields}
+    due: dict[TableId, dict[str, None]] = {}
+    for node, rule in after.rules.items():
+        held = known.get(node)
+        if held is None or (held.type, held.options) != (rule.field.type, rule.field.options):
+            due.setdefault(node.table, {})[node.field] = None
+    for node in rewritten:
+        readers = [*after.own.get(node, ()), *(rule for via in after.via.get(node, ()) for rule in via.rules)]
+        for rule in readers:
+            due.setdefault(rule.node.table, {})[rule.node.field] = None
+    return [
+        Recomputation(table, None, None, tuple(fields), actor.droplet, actor.cause) for table, fields in due.items()
+    ]
 
 
 def with_ids(table: Table) -> Table:
@@ -107,26 +137,6 @@ def plan_for(tables: Iterable[Table]) -> Plan:
     """Work out what tables compute. Definitions that cannot work give errors in cells, and are told in ``refusals``."""
     planner = _Planner({table.id: table for table in tables})
     return planner.plan()
-
-
-def outdated(
-    before: Plan | None, after: Plan, touched: tuple[TableId, str] | None
-) -> Mapping[TableId, tuple[str, ...]]:
-    """Return the fields, by table, whose cells are not what they would be computed as now.
-
-    Those are the new ones, those that are computed otherwise, and those that read ``touched``: a field whose cells were
-    changed without a write. What depends on them in turn follows from their changes.
-    """
-    known = {} if before is None else before.rules
-    nodes = [node for node, rule in after.rules.items() if node not in known or known[node].field != rule.field]
-    if touched is not None:
-        node = Node(*touched)
-        nodes += [rule.node for rule in after.own.get(node, ())]
-        nodes += [rule.node for via in after.via.get(node, ()) for rule in via.rules]
-    fields: dict[TableId, dict[str, None]] = {}
-    for node in nodes:
-        fields.setdefault(node.table, {})[node.field] = None
-    return {table: tuple(names) for table, names in fields.items()}
 
 
 @dataclass
@@ -158,6 +168,7 @@ class _Planner:
             },
             {table.id: tuple(_moved(table)) for table in self.tables.values()},
             {table.id: tuple(self._links_read(table)) for table in self.tables.values()},
+            {table.id: tuple(self._read_by_clock(table)) for table in self.tables.values()},
             tuple(self.refusals),
         )
 
@@ -227,6 +238,9 @@ class _Planner:
         read = {need.via for node, needs in self.needs.items() if node.table == table.id for need in needs}
         return (linked.id for linked in table.link_fields if linked.id in read)
 
+    def _read_by_clock(self, table: Table) -> Iterator[FieldId]:
+        return (rule.field.id for node, rule in self.rules.items() if node.table == table.id and rule.reads_time)
+
     # one field after the other, each after those that it reads
 
     def _derive(self, node: Node, rank: int, *, circular: bool) -> None:
@@ -287,7 +301,7 @@ class _Planner:
         return _Made(options, rules.evaluated(formula, named), rules.needed_links(named), formula.reads_time)
 
     def _button(self, node: Node, table: Table, each: Field) -> "_Made":
-        label = str(each.options.get("label") or each.name)
+        label = str(each.options.get("label") or LABEL)
         if each.options.get("url") is None:
             return _Made({}, rules.labelled(label, None, ()))
         formula = self._compiled(node, each.options["url"], table)

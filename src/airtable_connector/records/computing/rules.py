@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
-from airtable_connector.kernel.clock import iso
 from airtable_connector.kernel.ids import FieldId, TableId
 from airtable_connector.records.formula import (
     Context,
@@ -20,7 +19,6 @@ from airtable_connector.records.formula import (
     source_of,
 )
 from airtable_connector.records.preparing import link_targets
-from airtable_connector.records.requests import Actor
 from airtable_connector.records.schema import Cell, Field, Record, one_form, stable_id, storable
 
 STEPS_OF_A_CELL: Final = 1_000_000
@@ -28,6 +26,9 @@ STEPS_OF_A_CELL: Final = 1_000_000
 
 MOST_VALUES: Final = 10_000
 """Values that a lookup or a rollup collects; more of them are an error."""
+
+MOST_CHARACTERS: Final = 1_000_000
+"""Characters of the texts among them, together."""
 
 MODIFIED: Final = "modified"
 """Stands in a node for the moment of the record's last change by somebody."""
@@ -49,9 +50,10 @@ class Named(NamedTuple):
 
 @dataclass(frozen=True)
 class Edit:
-    """A change by somebody, as opposed to one that follows from another: who made it, and the cells that it named."""
+    """A change by somebody, as opposed to one that follows from another: who, when, and the cells that it named."""
 
-    actor: Actor
+    droplet: int
+    at: str
     fields: AbstractSet[str]
     creates: bool
 
@@ -68,8 +70,8 @@ class Around(Protocol):
         """Return the records that a record links to, in the order of its links."""
         ...
 
-    def edit(self, record: Record) -> Edit | None:
-        """Return the change by somebody that this computation follows, if there is one."""
+    def edits(self, record: Record) -> Sequence[Edit]:
+        """Return what somebody changed, the last first: what this computation follows, or what the feed tells."""
         ...
 
 
@@ -118,7 +120,7 @@ def evaluated(formula: Formula, named: Sequence[Named]) -> Compute:
 
 
 def labelled(label: str, url: Formula | None, named: Sequence[Named]) -> Compute:
-    """Make the cells of a button; one without an address that can be worked out goes nowhere."""
+    """Make the cells of a button; where no address can be worked out it leads nowhere."""
     address = None if url is None else evaluated(url, named)
 
     def compute(record: Record, around: Around) -> Cell:
@@ -158,10 +160,10 @@ def signed(field: Field, *, by_creator: bool) -> Compute:
     watched = frozenset(field.options.get("referencedFieldIds", ()))
 
     def compute(record: Record, around: Around) -> Cell | None:
-        edit = around.edit(record)
-        if edit is None or not (edit.creates if by_creator else _concerns(edit, watched)):
-            return record.cells.get(field.id)
-        return collaborator(edit.actor.droplet)
+        edits = around.edits(record)
+        found = (edit for edit in edits if (edit.creates if by_creator else _concerns(edit, watched)))
+        edit = next(found, None)
+        return record.cells.get(field.id) if edit is None else collaborator(edit.droplet)
 
     return compute
 
@@ -171,8 +173,8 @@ def dated(field: Field) -> Compute:
     watched = frozenset(field.options["referencedFieldIds"])
 
     def compute(record: Record, around: Around) -> Cell | None:
-        edit = around.edit(record)
-        return iso(around.now) if edit is not None and _concerns(edit, watched) else record.cells.get(field.id)
+        edit = next((edit for edit in around.edits(record) if _concerns(edit, watched)), None)
+        return record.cells.get(field.id) if edit is None else edit.at
 
     return compute
 
@@ -202,10 +204,13 @@ def _collected(record: Record, around: Around, link: FieldId, looked_at: Field) 
     """Return the values of the linked records, arrays laid flat, None for empty cells; None when they are too many."""
     source = source_of(looked_at)
     values: list[Any] = []
+    characters = 0
     for each in around.linked(record, link):
         cell = cell_of(source, each)
-        values += cell if isinstance(cell, list) else [cell]
-        if len(values) > MOST_VALUES:
+        found = cell if isinstance(cell, list) else [cell]
+        values += found
+        characters += sum(len(value) for value in found if isinstance(value, str))
+        if len(values) > MOST_VALUES or characters > MOST_CHARACTERS:
             return None
     return values
 

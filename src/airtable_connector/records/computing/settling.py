@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from airtable_connector.database import Transaction
-from airtable_connector.kernel.clock import Clock
+from airtable_connector.kernel.clock import Clock, iso
 from airtable_connector.kernel.ids import FieldId, RecordId
 from airtable_connector.records import storage
 from airtable_connector.records.computing.plan import Plan, Via
@@ -21,7 +21,7 @@ from airtable_connector.records.draft import Draft
 from airtable_connector.records.feed import Action
 from airtable_connector.records.preparing import link_targets
 from airtable_connector.records.requests import Actor, Effected, Written
-from airtable_connector.records.schema import Cell, Record
+from airtable_connector.records.schema import COLLABORATOR_TYPES, Cell, FieldType, Record
 from airtable_connector.records.storage import Recomputation
 
 REQUESTS_IN_FULL: Final = 10
@@ -30,8 +30,14 @@ REQUESTS_IN_FULL: Final = 10
 MOST_LINKED: Final = 5_000
 """Linked records that a portion of several records may read: records with many links make smaller portions."""
 
-CELLS_IN_A_TURN: Final = 50
-"""Cells computed before other tasks get a turn."""
+EDITS_LOOKED_AT: Final = 50
+"""The last entries of a record's history, in which is looked who changed it when a field asks that for all records."""
+
+HISTORICAL_TYPES: Final = COLLABORATOR_TYPES | {FieldType.LAST_MODIFIED_TIME}
+"""Types whose cells follow from what somebody did, not from what the records hold."""
+
+LONGEST_HOLD: Final = 0.002
+"""Seconds that computing holds the event loop before others get a turn."""
 
 
 class Settling:
@@ -85,12 +91,12 @@ class Settling:
         actor = Actor(wanted.actor, wanted.cause)
         page = await self._page(wanted)
         round_ = _Round(self._draft, self._now, actor)
-        portion = await self._affordable(wanted, page)
-        for record in portion:
-            round_.due(
-                [rule for name in wanted.fields if (rule := self._plan.rules.get(Node(wanted.table, name)))],
-                [record.id],
-            )
+        rules = [rule for name in wanted.fields if (rule := self._plan.rules.get(Node(wanted.table, name)))]
+        portion = _affordable(rules, page)
+        round_.due(rules, [record.id for record in portion])
+        if any(rule.field.type in HISTORICAL_TYPES for rule in rules):
+            for record in portion:
+                round_.past[record.id] = await self._past(record)
         # first, for what is computed now may ask for this very recomputation once more
         await self._go_on(wanted, portion, ended=len(portion) == len(page) < self._portion)
         await self._compute(round_, self._portion)
@@ -98,7 +104,7 @@ class Settling:
     def _changed_by(self, round_: "_Round") -> Mapping[Node, Sequence[str]]:
         """Return what somebody changed, and say that new records are due whole."""
         changed: dict[Node, list[str]] = {}
-        for record_id, edit in round_.edits.items():
+        for record_id, edit in round_.changed.items():
             record = round_.record(record_id)
             assert record is not None
             if edit.creates:
@@ -125,16 +131,17 @@ class Settling:
         self._draft.learn(page)
         return page
 
-    async def _affordable(self, wanted: Recomputation, page: Sequence[Record]) -> Sequence[Record]:
-        """Return the first records of a page, at least one, whose linked records are not too many."""
-        rules = [rule for name in wanted.fields if (rule := self._plan.rules.get(Node(wanted.table, name)))]
-        links = frozenset().union(*(rule.links for rule in rules))
-        cost = 0
-        for number, record in enumerate(page):
-            cost += sum(len(link_targets(record.cells.get(link))) for link in links)
-            if cost > MOST_LINKED and number:
-                return page[:number]
-        return page
+    async def _past(self, record: Record) -> list[Edit]:
+        """Ask the feed what somebody changed in a record; of a long history the last changes and the first."""
+        computed = {rule.node.field for rule in self._plan.of_table.get(record.table, ())}
+        edits = []
+        for change in await storage.last_changes(self._tx, record.id, EDITS_LOOKED_AT):
+            # of an entry that has lost its content nobody knows what was changed
+            fields = frozenset((change.after or {}).keys() - computed)
+            creates = change.action is Action.CREATE
+            if creates or fields:
+                edits.append(Edit(change.actor, change.at, fields, creates))
+        return edits
 
     async def _go_on(self, wanted: Recomputation, portion: Sequence[Record], *, ended: bool) -> None:
         turn = self._draft.head.seq
@@ -150,7 +157,7 @@ class Settling:
     # one round
 
     async def _compute(self, round_: "_Round", room: int) -> None:
-        computed = 0
+        until = self._clock.monotonic() + LONGEST_HOLD
         while (due := round_.next()) is not None:
             rule, ids = due
             await self._load(round_, rule, ids)
@@ -158,9 +165,9 @@ class Settling:
             for record_id in ids:
                 if round_.computed(rule, record_id):
                     changed.append(record_id)
-                computed += 1
-                if computed % CELLS_IN_A_TURN == 0:
+                if self._clock.monotonic() >= until:
                     await self._clock.sleep(timedelta(0))
+                    until = self._clock.monotonic() + LONGEST_HOLD
             await self._spread(round_, rule.node, changed, room)
         round_.put_down()
 
@@ -190,21 +197,21 @@ class Settling:
                 await self._postpone(via, changed, round_.actor)
             else:
                 round_.due(via.rules, referring)
-                round_.touched.update(each for each in referring if each not in round_.edits)
+                round_.touched.update(each for each in referring if each not in round_.changed)
 
     async def _referring(self, round_: "_Round", via: Via, targets: Sequence[str], room: int) -> list[str] | None:
         """Return the records that link to some others, or None when they are more than there is room for."""
         stored = [target for target in targets if not self._draft.is_new(target)]
         found: list[str] = []
         if stored:
-            most = max(room, 0) + len(round_.edits) + 1
+            most = max(room, 0) + len(round_.changed) + 1
             found = await storage.few_referring(self._tx, via.link, stored, most)
             if len(found) == most:
                 return None
         for target in targets:
             found += self._gained.get((via.link, target), ())
         found = list(dict.fromkeys(found))
-        if len(round_.touched.union(found) - round_.edits.keys()) > room:
+        if len(round_.touched.union(found) - round_.changed.keys()) > room:
             return None
         await self._learn(found)
         wanted = set(targets)
@@ -237,6 +244,17 @@ class Settling:
         return dataclasses.replace(item, record=record) if still else item
 
 
+def _affordable(rules: Iterable[Rule], page: Sequence[Record]) -> Sequence[Record]:
+    """Return the first records of a page, at least one, whose linked records are not too many."""
+    links = {link for rule in rules for link in rule.links}
+    cost = 0
+    for number, record in enumerate(page):
+        cost += sum(len(link_targets(record.cells.get(link))) for link in links)
+        if cost > MOST_LINKED and number:
+            return page[:number]
+    return page
+
+
 @dataclass
 class _Round:
     """What is due for one request, and what was computed; the surroundings that rules look at."""
@@ -244,8 +262,9 @@ class _Round:
     draft: Draft
     now: datetime
     actor: Actor
-    edits: dict[str, Edit] = field(default_factory=dict)
+    changed: dict[str, Edit] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
+    past: dict[str, list[Edit]] = field(default_factory=dict)
     _due: dict[int, tuple[Rule, dict[str, None]]] = field(default_factory=dict)
     _ranks: list[int] = field(default_factory=list)
     _working: dict[str, Record] = field(default_factory=dict)
@@ -253,10 +272,10 @@ class _Round:
 
     def edited(self, record: Record, after: Mapping[str, Any], *, creates: bool) -> None:
         """Take note of a change that somebody made."""
-        known = self.edits.get(record.id)
+        known = self.changed.get(record.id)
         fields = after.keys() if known is None else known.fields | after.keys()
         created = creates or (known is not None and known.creates)
-        self.edits[record.id] = Edit(self.actor, frozenset(fields), created)
+        self.changed[record.id] = Edit(self.actor.droplet, iso(self.now), frozenset(fields), created)
 
     def due(self, rules: Iterable[Rule], ids: Iterable[str]) -> None:
         """Say that rules are to be computed for some records; each is computed once."""
@@ -314,9 +333,10 @@ class _Round:
         found = [self.record(target) for target in link_targets(record.cells.get(link))]
         return [each for each in found if each is not None]
 
-    def edit(self, record: Record) -> Edit | None:
-        """Return the change by somebody that this computation follows, if there is one."""
-        return self.edits.get(record.id)
+    def edits(self, record: Record) -> Sequence[Edit]:
+        """Return what somebody changed, the last first: what this computation follows, or what the feed tells."""
+        edit = self.changed.get(record.id)
+        return self.past.get(record.id, ()) if edit is None else (edit,)
 
 
 def same(one: Cell | None, other: Cell | None) -> bool:

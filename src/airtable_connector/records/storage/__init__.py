@@ -40,6 +40,7 @@ from airtable_connector.records.storage.entries import (
     entries_of_record,
     entries_of_table,
     entries_to_verify,
+    last_changes,
 )
 from airtable_connector.records.storage.links import (
     Link,
@@ -105,6 +106,7 @@ __all__ = [
     "keep_answer",
     "keep_recomputation",
     "kept_answer",
+    "last_changes",
     "lock_head",
     "log_event",
     "move_head",

@@ -16,6 +16,7 @@ _ENTRY = "select seq, at, table_id, record_id, action, actor, cause, before, aft
 _ENTRIES_AFTER = f"{_ENTRY} where seq > :after order by seq limit :count"
 _ENTRIES_OF_TABLE = f"{_ENTRY} where table_id = :table and seq > :after order by seq limit :count"
 _ENTRIES_OF_RECORD = f"{_ENTRY} where record_id = :record and seq > :after order by seq limit :count"
+_LAST_OF_RECORD = f"{_ENTRY} where record_id = :record order by seq desc limit :count"
 _DROP_CONTENT = (
     "update feed set before = null, after = null where table_id = :table and at < :before"
     " and seq > :after and seq <= :through and (before is not null or after is not null)"
@@ -63,6 +64,14 @@ async def entries_of_table(reader: Reader, table: TableId, after: int, count: in
 async def entries_of_record(reader: Reader, record: RecordId, after: int, count: int) -> list[Entry]:
     """Read up to ``count`` entries of one record beyond the sequence ``after``."""
     return [_entry(row) for row in await reader.all(_ENTRIES_OF_RECORD, record=record, after=after, count=count)]
+
+
+async def last_changes(reader: Reader, record: RecordId, count: int) -> list[Change]:
+    """Read a record's ``count`` last changes, the last first, and its first one if it is not among them."""
+    rows = await reader.all(_LAST_OF_RECORD, record=record, count=count)
+    if len(rows) == count:
+        rows += await reader.all(_ENTRIES_OF_RECORD, record=record, after=0, count=1)
+    return [_entry(row).change for row in rows]
 
 
 async def drop_content(tx: Transaction, table: TableId, *, before: str, after: int, through: int) -> int:

@@ -13,7 +13,7 @@ from airtable_connector.records.storage.rows import ID_LIST, record_from, select
 _ADD = "insert into links (field_id, target, ordinal) values (:field, :target, :ordinal)"
 _REMOVE = "delete from links where field_id = :field and target = :target and ordinal = :ordinal"
 _FEW = (
-    "select distinct records.id from links join records on records.ordinal = links.ordinal"
+    "select records.id from links join records on records.ordinal = links.ordinal"
     " where field_id = :field and target in {} limit :count"
 )
 _FEW_REFERRING = Sql(_FEW.format(ID_LIST[0]), _FEW.format(ID_LIST[1]))
@@ -42,7 +42,7 @@ async def remove_links(tx: Transaction, links: Sequence[Link]) -> None:
 
 
 async def few_referring(reader: Reader, field: FieldId, targets: Iterable[str], count: int) -> list[str]:
-    """Return the ids of up to ``count`` records whose link field holds one of the targets."""
+    """Return the ids of up to ``count`` records whose link field holds one of the targets; twice who holds two."""
     wanted = orjson.dumps(list(targets)).decode()
     return [row[0] for row in await reader.all(_FEW_REFERRING, field=field, ids=wanted, count=count)]
 

@@ -85,7 +85,8 @@ class WebhookEndpoints:
         self._base.enter(call)
         page = await self._hooks().payloads(call.path_params["webhook"], cursor=cursor, limit=limit)
         head = orjson.dumps({"cursor": page.cursor, "mightHaveMore": page.more})[:-1]
-        return Answer(200, head + b',"payloads":[' + ",".join(page.payloads).encode() + b"]}", media_type=JSON_UTF8)
+        body = head + b',"payloads":[' + ",".join(page.payloads).encode() + b"]}"
+        return Answer(200, self._base.attachments.show(body, call.origin), media_type=JSON_UTF8)
 
 
 _NOTHING: Final = Answer(200, media_type=JSON_UTF8)

@@ -23,7 +23,7 @@ _STATE: Final = {
     "errors_last_hour": 0,
     "last_restart": "2026-01-30T12:00:00.000Z",
     "shutdown": None,
-    "store": {"kind": "sqlite", "head": 1041, "writable": True, "cache_bytes": 1_843_200},
+    "store": {"kind": "sqlite", "head": 1041, "writable": True, "cache_bytes": 1_843_200, "recomputations": 0},
     "timestamp": NOW,
 }
 
@@ -183,6 +183,7 @@ OWN_SCHEMAS: Final[dict[str, Schema]] = {
                     "head": {**_COUNT, "description": "The feed's last sequence."},
                     "writable": {"type": "boolean", "description": "Whether the last write or probe worked."},
                     "cache_bytes": {**_COUNT, "description": "Memory of records kept ready, estimated."},
+                    "recomputations": {**_COUNT, "description": "Recomputations of cells that wait."},
                 }
             ),
             "timestamp": ref("Moment"),
