@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from airtable_connector.records import LONGEST_TEXT, MOST_ITEMS, Field, FieldType
-from airtable_connector.web.document.shapes import TEXT, Schema, closed, list_of, ref
+from airtable_connector.web.document.shapes import TEXT, Schema, closed, list_of, nullable, ref
 
 YEAR_ONE_MS: Final = -62_135_596_800_000
 """Milliseconds since 1970 of the first moment that a cell can hold."""
 
 YEAR_9999_MS: Final = 253_402_300_799_999
 """Milliseconds since 1970 of the last moment that a cell can hold."""
+
+_WEB_ADDRESS: Final = "^[hH][tT][tT][pP][sS]?://[^\\s/\\u0000-\\u001f]+[^\\s\\u0000-\\u001f]*$"
 
 
 def shown(field: Field) -> Schema:
@@ -72,10 +74,11 @@ def _attachments(_field: Field) -> Schema:
 
 
 def _taken_attachments(_field: Field) -> Schema:
-    new = closed(
-        {"url": {"type": "string", "format": "uri", "maxLength": 2_000}, "filename": TEXT}, optional=("filename",)
-    )
-    return list_of({"anyOf": [new, closed({"id": TEXT})]}, maxItems=MOST_ITEMS)
+    # callers send back what they were shown: other members are left unread
+    url = {"type": "string", "pattern": _WEB_ADDRESS, "maxLength": 2_000}
+    new = {"type": "object", "properties": {"url": url, "filename": nullable(TEXT)}, "required": ["url"]}
+    held = {"type": "object", "properties": {"id": TEXT}, "required": ["id"]}
+    return list_of({"anyOf": [new, held]}, maxItems=MOST_ITEMS)
 
 
 def _result(field: Field) -> Schema:
