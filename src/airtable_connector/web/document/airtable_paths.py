@@ -27,7 +27,8 @@ from airtable_connector.web.document.shapes import Schema
 ABOUT: Final = (
     "The same records, as clients of Airtable ask for them. Lists of the query may be spelled `fields`, `fields[]` or"
     " `fields[0]`; a `/` at the end of an address is allowed. `docs/airtable-compatibility.md` tells where it differs"
-    " from Airtable, and what is not offered. The permissions of a token come to scopes: "
+    " from Airtable, and what is not offered. Access tokens (`airtable-connector token create`) are taken here, too."
+    " The permissions of the mesh's tokens come to scopes: "
     + "; ".join(
         f"{permission} to {', '.join(f'`{scope}`' for scope in Scope if scope in scopes)}"
         for permission, scopes in BY_PERMISSION.items()

@@ -119,7 +119,7 @@ AIRTABLE_SCHEMAS: Final[Mapping[str, Schema]] = {
     "AirtableUpload": closed(
         {
             "contentType": {"type": "string", "pattern": f"^{_WORD}/{_WORD}(;.*)?$"},
-            "filename": {**_NAME, "description": "Kept without what stands before the last `/` or `\\\\`."},
+            "filename": {**_NAME, "description": "Kept without what stands before the last `/` or `\\`."},
             "file": {
                 "type": "string",
                 "contentEncoding": "base64",
