@@ -314,3 +314,15 @@ async def test_the_index_of_links_is_what_the_cells_say(base: Base, database: Da
         )
         assert sorted(rows) == sorted((task, hole) for task in (tasks[0], tasks[3]))
         assert await reader.all("select count(*) from links") == [(2,)]
+
+
+async def test_records_with_very_many_links_follow_in_small_portions(base: Base) -> None:
+    tasks: list[str] = []
+    for start in range(0, 1_000, 500):
+        written = await base.do(*(Create(TASKS, {"Name": f"T{start + n}", "Hours": 1}) for n in range(500)))
+        tasks += [each.record.id for each in written if each.record is not None]
+    await base.do(*(Create(PROGRAMMES, {"Name": f"P{n}", "Tasks": tasks}) for n in range(7)))
+    await base.do(Update(TASKS, tasks[0], {"Hours": 11}))
+    assert (await cells(base, PROGRAMMES, "P0"))["Cost"] == 50_000
+    await settled(base)
+    assert await base.names(Query(PROGRAMMES), "Cost") == [50_500] * 7
