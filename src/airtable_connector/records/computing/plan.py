@@ -84,9 +84,9 @@ class Plan:
     """Why these definitions are not taken, if they are not; a missing field is no reason."""
 
     @cached_property
-    def concerned(self) -> AbstractSet[TableId]:
+    def concerned(self) -> frozenset[TableId]:
         """The tables that compute or are read by those that do; nothing follows from what happens in others."""
-        return {*self.of_table, *(node.table for node in self.via)}
+        return frozenset([*self.of_table, *(node.table for node in self.via)])
 
     @cached_property
     def of_table(self) -> Mapping[TableId, Sequence[Rule]]:
