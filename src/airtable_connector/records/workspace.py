@@ -5,7 +5,6 @@ brought to the committed state before a writer is answered: whoever was answered
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -157,11 +156,11 @@ class Workspace:
         for field in table.fields:
             if field.options.get("linkedTableId", table.id) not in known:
                 raise InvalidSchema(f"{field.name} links to a table that is not in the base", field=field.name)
-        tables, plan = _planned([*self._tables.values(), table], new={table.id})
+        table, plan = self._planned(table)
         async with self._database.transaction() as tx:
             await storage.lock_head(tx)
-            await storage.add_table(tx, tables[-1], len(self._tables))
-        self._adopt(tables, plan)
+            await storage.add_table(tx, table, len(self._tables))
+        self._adopt([*self._tables.values(), table], plan)
         self._shelving.begin(self.table(table.id))
 
     async def page(self, query: Query) -> Page:
@@ -352,19 +351,18 @@ class Workspace:
         async with self._database.transaction() as tx:
             await storage.lock_head(tx)
             if not await storage.read_tables(tx):
-                kept, _ = _planned(tables, new={table.id for table in tables})
-                for position, table in enumerate(kept):
+                for position, table in enumerate(tables):
                     await storage.add_table(tx, table, position)
         async with self._database.reading() as reader:
             known = await storage.read_tables(reader)
-            self._adopt(known, _plan_of(known))
+            self._adopt(known, _plan_for(known))
             self._shelving.start_at(await storage.read_head(reader))
 
     async def _clock_once(self) -> timedelta:
         """Ask for the fields whose formulas read the clock; only cells that changed are written."""
         actor = Actor(self._settings.droplet, self._ids.trace())
         for table, fields in self._writer.by_time.items():
-            await self.recompute(self._tables_by_id[table], fields, actor=actor)
+            await self.recompute(self.table(table), fields, actor=actor)
         return self._settings.clock_interval
 
     async def _follow_once(self) -> timedelta:
@@ -386,29 +384,30 @@ class Workspace:
             forgotten = max(forgotten, await storage.forget_messages(tx, before=messages, count=FORGET_STEP))
         return timedelta(0) if forgotten == FORGET_STEP else timedelta(minutes=10)
 
+    def _planned(self, table: Table) -> "tuple[Table, Plan | None]":
+        """Return a table that is to be added as it is kept, and what the base computes with it.
+
+        Raises:
+            FormulaError, CircularFields: a computed field cannot work whatever the records hold.
+        """
+        if table.derived_fields:
+            # loads the formula language, which only bases with computed fields need
+            from airtable_connector.records.computing import with_ids  # noqa: PLC0415
+
+            table = with_ids(table)
+        plan = _plan_for([*self._tables.values(), table])
+        if plan is not None and plan.refusals:
+            raise plan.refusals[0]
+        return table, plan
+
     def _adopt(self, tables: Iterable[Table], plan: "Plan | None") -> None:
-        for table in tables:
+        for table in tables if plan is None else plan.tables:
             self._tables[table.name] = table
             self._tables_by_id[table.id] = table
         self._writer.compute_by(plan)
 
 
-def _planned(tables: Sequence[Table], *, new: AbstractSet[TableId]) -> "tuple[Sequence[Table], Plan | None]":
-    """Return tables as they are kept, some of them new, and what they compute.
-
-    Raises:
-        FormulaError, CircularFields: a computed field cannot work whatever the records hold.
-    """
-    if not any(table.derived_fields for table in tables):
-        return tables, None
-    from airtable_connector.records.computing import planned  # noqa: PLC0415 - loads the formula language
-
-    plan = planned(tables, new)
-    return plan.tables, plan
-
-
-def _plan_of(tables: Sequence[Table]) -> "Plan | None":
-    """Return what tables compute that are kept already."""
+def _plan_for(tables: Sequence[Table]) -> "Plan | None":
     if not any(table.derived_fields for table in tables):
         return None
     from airtable_connector.records.computing import plan_for  # noqa: PLC0415 - loads the formula language

@@ -31,8 +31,8 @@ class StoreSettings:
     data_dir: Path
     database_url: Secret | None
     cache_max_bytes: int
-    idempotency_keep: timedelta
     formula_clock: timedelta
+    idempotency_keep: timedelta
 
     @property
     def sqlite_file(self) -> Path:

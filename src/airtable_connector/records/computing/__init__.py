@@ -3,8 +3,7 @@
 Loaded when a base has such a field: a service without them starts without the formula language.
 """
 
-from airtable_connector.records.computing.plan import Plan, plan_for, planned, recomputations
-from airtable_connector.records.computing.rules import Node, collaborator
+from airtable_connector.records.computing.plan import Plan, plan_for, with_ids
 from airtable_connector.records.computing.settling import Settling
 
-__all__ = ["Node", "Plan", "Settling", "collaborator", "plan_for", "planned", "recomputations"]
+__all__ = ["Plan", "Settling", "plan_for", "with_ids"]

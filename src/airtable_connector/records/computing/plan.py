@@ -26,9 +26,7 @@ from airtable_connector.records.formula import (
     fields_named,
     with_field_ids,
 )
-from airtable_connector.records.requests import Actor
 from airtable_connector.records.schema import Field, FieldType, Table
-from airtable_connector.records.storage import Recomputation
 
 VALUES: Final = "values"
 """The name under which a rollup's formula reads what was collected."""
@@ -84,9 +82,9 @@ class Plan:
     """Why these definitions are not taken, if they are not; a missing field is no reason."""
 
     @cached_property
-    def concerned(self) -> frozenset[TableId]:
+    def concerned(self) -> AbstractSet[TableId]:
         """The tables that compute or are read by those that do; nothing follows from what happens in others."""
-        return frozenset([*self.of_table, *(node.table for node in self.via)])
+        return {*self.of_table, *(node.table for node in self.via)}
 
     @cached_property
     def of_table(self) -> Mapping[TableId, Sequence[Rule]]:
@@ -95,41 +93,6 @@ class Plan:
         for rule in self.rules.values():
             found.setdefault(rule.node.table, []).append(rule)
         return found
-
-
-def planned(tables: Iterable[Table], changed: AbstractSet[TableId]) -> Plan:
-    """Work out what tables compute; the fields that formulas of the changed ones name are found, and kept by id.
-
-    Raises:
-        FormulaError, CircularFields: a computed field cannot work whatever the records hold.
-    """
-    plan = plan_for([with_ids(table) if table.id in changed else table for table in tables])
-    if plan.refusals:
-        raise plan.refusals[0]
-    return plan
-
-
-def recomputations(
-    before: Iterable[Table], after: Plan, actor: Actor, *, rewritten: Iterable[Node] = ()
-) -> list[Recomputation]:
-    """Say what must be computed anew in all records after a change of the schema, on behalf of an actor.
-
-    That is each computed field that is new or defined otherwise, and all that read ``rewritten`` fields, whose cells
-    the change has written anew. What depends on those follows by itself.
-    """
-    known = {Node(table.id, each.id): each for table in before for each in table.fields}
-    due: dict[TableId, dict[str, None]] = {}
-    for node, rule in after.rules.items():
-        held = known.get(node)
-        if held is None or (held.type, held.options) != (rule.field.type, rule.field.options):
-            due.setdefault(node.table, {})[node.field] = None
-    for node in rewritten:
-        readers = [*after.own.get(node, ()), *(rule for via in after.via.get(node, ()) for rule in via.rules)]
-        for rule in readers:
-            due.setdefault(rule.node.table, {})[rule.node.field] = None
-    return [
-        Recomputation(table, None, None, tuple(fields), actor.droplet, actor.cause) for table, fields in due.items()
-    ]
 
 
 def with_ids(table: Table) -> Table:
