@@ -34,6 +34,7 @@ from airtable_connector.records.storage.links import (
     Link,
     add_links,
     few_referring,
+    records_referring,
     records_referring_after,
     remove_links,
 )
@@ -55,7 +56,6 @@ from airtable_connector.records.storage.records import (
     records_after,
     records_by_id,
     records_by_key,
-    records_referring,
     update_records,
 )
 from airtable_connector.records.storage.rows import (
