@@ -245,7 +245,9 @@ def _code(status: int) -> str:
 
 
 def test_every_documented_endpoint_has_a_wrong_request_here(client: httpx2.Client) -> None:
-    paths = client.get("/openapi.json").json()["paths"]
+    everything = client.get("/openapi.json").json()["paths"]
+    # Airtable's dialect has its own form of errors, and tests of its own
+    paths = {path: methods for path, methods in everything.items() if not path.startswith("/v0/")}
     documented = {
         (method.upper(), path)
         for path, methods in paths.items()

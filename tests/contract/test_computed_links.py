@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 from tests.factories.computed import (
     CHAIN,
@@ -23,7 +24,8 @@ from tests.factories.computed import (
 from tests.factories.records import ADA, Base, a_table, opened_base
 from tests.fakes import FakeClock
 
-from airtable_connector.database import Database
+from airtable_connector.database import Database, DatabaseLocation, open_database
+from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.kernel.ids import RecordId
 from airtable_connector.records import Action, Actor, Committed, Create, Delete, FieldType, Query, Update
 from airtable_connector.records.computing.errors import CircularFields
@@ -278,6 +280,22 @@ async def test_more_records_than_a_request_may_touch_follow_in_portions(base: Ba
     assert len(changes) == 1 + MANY + 1 + 1
     assert {(change.actor, change.cause) for change in changes} == {(boss.droplet, boss.cause)}
     assert await base.workspace.count_recomputations() == 0
+
+
+async def test_another_process_shows_what_follows(base: Base, location: DatabaseLocation) -> None:
+    async with (
+        open_database(location, clock=SystemClock()) as database,
+        opened_base(database, tables=[]) as other,
+    ):
+        await other.shelved()
+        dig = await base.create(TASKS, Name="Dig", Hours=1)
+        hole = await base.create(PROGRAMMES, Name="Hole", Tasks=[dig])
+        await other.do(Update(other.workspace.table("Tasks"), dig, {"Hours": 3}))
+        await base.workspace.follow()
+        for each in (base, other):
+            shown = each.workspace.record_from_memory(each.workspace.table("Programmes"), hole)
+            assert shown is not None
+            assert orjson.loads(shown)["fields"]["Summary"] == "Hole: 150 for Dig"
 
 
 async def test_changes_meanwhile_are_not_lost(base: Base) -> None:

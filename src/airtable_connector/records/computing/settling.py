@@ -206,10 +206,13 @@ class Settling:
         stored = [target for target in targets if not self._draft.is_new(target)]
         found: list[str] = []
         if stored:
-            most = max(room, 0) + len(round_.changed) + 1
-            found = await storage.few_referring(self._tx, via.link, stored, most)
-            if len(found) == most:
+            # its own records need no room, and one that links to several of them has several links
+            most = (max(room, 0) + len(round_.changed)) * len(stored)
+            records = await storage.few_referring(self._tx, via.link, stored, most=min(most, MOST_LINKED))
+            if records is None:
                 return None
+            self._draft.learn(records)
+            found += [record.id for record in records]
         for target in targets:
             found += self._gained.get((via.link, target), ())
         found = list(dict.fromkeys(found))

@@ -46,6 +46,7 @@ from airtable_connector.records.storage.links import (
     Link,
     add_links,
     few_referring,
+    records_referring,
     records_referring_after,
     remove_links,
 )
@@ -67,7 +68,6 @@ from airtable_connector.records.storage.records import (
     records_after,
     records_by_id,
     records_by_key,
-    records_referring,
     rename_choices,
     update_records,
 )

@@ -1,5 +1,7 @@
 """Which records link to a record: an index beside the cells, written in the same transaction as they are."""
 
+# ruff: noqa: S608 - every statement is put together from literal texts of this room; values go in as parameters
+
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -12,15 +14,28 @@ from airtable_connector.records.storage.rows import ID_LIST, record_from, select
 
 _ADD = "insert into links (field_id, target, ordinal) values (:field, :target, :ordinal)"
 _REMOVE = "delete from links where field_id = :field and target = :target and ordinal = :ordinal"
-_FEW = (
-    "select records.id from links join records on records.ordinal = links.ordinal"
-    " where field_id = :field and target in {} limit :count"
+# PostgreSQL takes any list of texts for a hundred and would rather read all links than look up so many; a lateral
+# join with a limit leaves it the index only, and an array of ordinals the key of the records
+_LINKING_TO_ANY = Sql(
+    f"select ordinal from links where field_id = :field and target in {ID_LIST[0]} limit :count",
+    f"select found.ordinal from {ID_LIST[1]} as wanted (target) cross join lateral (select ordinal from links"
+    " where field_id = :field and links.target = wanted.target limit :count) found limit :count",
 )
-_FEW_REFERRING = Sql(_FEW.format(ID_LIST[0]), _FEW.format(ID_LIST[1]))
+_AT = select_records(
+    "where ordinal in (select value from json_each(:ordinals))",
+    "where ordinal = any(array(select cast(jsonb_array_elements_text(cast(:ordinals as jsonb)) as bigint)))",
+)
+_LINKING_TO_ONE = (
+    "select ordinal from links where field_id = :field and target = :target"
+    " and ordinal > :after and ordinal <= :through order by ordinal limit :count"
+)
 _REFERRING_AFTER = select_records(
-    "where ordinal in (select ordinal from links where field_id = :field and target = :target"
-    " and ordinal > :after and ordinal <= :through order by ordinal limit :count) order by ordinal"
+    f"where ordinal in ({_LINKING_TO_ONE}) order by ordinal",
+    f"where ordinal = any(array({_LINKING_TO_ONE})) order by ordinal",
 )
+
+ALL_LINKS = 2**31
+"""More links than there are."""
 
 
 class Link(NamedTuple):
@@ -41,10 +56,19 @@ async def remove_links(tx: Transaction, links: Sequence[Link]) -> None:
     await tx.run_many(_REMOVE, [link._asdict() for link in links])
 
 
-async def few_referring(reader: Reader, field: FieldId, targets: Iterable[str], count: int) -> list[str]:
-    """Return the ids of up to ``count`` records whose link field holds one of the targets; twice who holds two."""
+async def few_referring(reader: Reader, field: FieldId, targets: Iterable[str], *, most: int) -> list[Record] | None:
+    """Read the records whose link field holds one of the targets; None when more than ``most`` links do that."""
     wanted = orjson.dumps(list(targets)).decode()
-    return [row[0] for row in await reader.all(_FEW_REFERRING, field=field, ids=wanted, count=count)]
+    rows = await reader.all(_LINKING_TO_ANY, field=field, ids=wanted, count=most + 1)
+    if len(rows) > most:
+        return None
+    ordinals = orjson.dumps([row[0] for row in rows]).decode()
+    return [record_from(row) for row in await reader.all(_AT, ordinals=ordinals)] if rows else []
+
+
+async def records_referring(reader: Reader, field: FieldId, targets: Iterable[str]) -> list[Record]:
+    """Read the records whose link field holds one of the targets."""
+    return await few_referring(reader, field, targets, most=ALL_LINKS) or []
 
 
 async def records_referring_after(

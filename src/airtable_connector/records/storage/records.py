@@ -7,17 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 import orjson
 
 from airtable_connector.database import Reader, Sql, Transaction
-from airtable_connector.kernel.ids import FieldId, TableId
+from airtable_connector.kernel.ids import TableId
 from airtable_connector.records.schema import Field, FieldType, Record, storable
 from airtable_connector.records.storage.rows import ID_LIST, record_from, select_records
 
 _BY_IDS = select_records(f"where id in {ID_LIST[0]}", f"where id in {ID_LIST[1]}")
+# an array, or PostgreSQL reads a whole table that it has no statistics of yet
 _BY_KEYS = select_records(
-    f"where table_id = :table and key in {ID_LIST[0]}", f"where table_id = :table and key in {ID_LIST[1]}"
+    f"where table_id = :table and key in {ID_LIST[0]}", f"where table_id = :table and key = any(array{ID_LIST[1]})"
 )
 _AFTER = select_records("where table_id = :table and ordinal > :after order by ordinal limit :count")
-_REFERRING_TO_ANY = "where ordinal in (select ordinal from links where field_id = :field and target in {})"
-_REFERRING = select_records(_REFERRING_TO_ANY.format(ID_LIST[0]), _REFERRING_TO_ANY.format(ID_LIST[1]))
 _INSERT = Sql(
     "insert into records (ordinal, id, table_id, key, created_at, modified_at, changed, cells)"
     " values (:ordinal, :id, :table, :key, :created_at, :modified_at, :changed, jsonb(:cells))",
@@ -73,12 +72,6 @@ async def records_by_key(reader: Reader, table: TableId, keys: Iterable[str]) ->
 async def records_after(reader: Reader, table: TableId, after: int, count: int) -> list[Record]:
     """Read up to ``count`` records in the order of creation, beyond the ordinal ``after``."""
     return [record_from(row) for row in await reader.all(_AFTER, table=table, after=after, count=count)]
-
-
-async def records_referring(reader: Reader, field: FieldId, targets: Iterable[str]) -> list[Record]:
-    """Read the records whose link field holds one of the targets."""
-    wanted = orjson.dumps(list(targets)).decode()
-    return [record_from(row) for row in await reader.all(_REFERRING, field=field, ids=wanted)]
 
 
 async def count_records(reader: Reader, table: TableId) -> int:
