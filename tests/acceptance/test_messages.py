@@ -315,7 +315,7 @@ def test_a_message_whose_answer_is_lost_is_sent_again_and_done_once(mesh: LocalM
         sent = client.post(
             "/send", json={"target": "7", "message_type": "command", "payload": creating("LOST"), "retry_count": 10}
         ).json()
-        eventually(lambda: outcome(client, sent["trace_id"])["status"] == "delivered", within=60)
+        eventually(lambda: outcome(client, sent["trace_id"])["status"] == "delivered", within=150)
 
         tries = outcome(client, sent["trace_id"])["tries"]
         assert [attempt["http_status"] for attempt in tries[-3:]] == [None, None, 200]
