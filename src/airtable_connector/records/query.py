@@ -12,7 +12,18 @@ import orjson
 
 from airtable_connector.records.errors import CannotFilter, CannotSort, InvalidOffset, TooManySorts
 from airtable_connector.records.formula import cell_of, source_of
-from airtable_connector.records.schema import RECORD_FACTS, Cell, Field, FieldType, Record, Table, read_text, storable
+from airtable_connector.records.schema import (
+    NAMING_MEMBERS,
+    RECORD_FACTS,
+    Cell,
+    Field,
+    FieldType,
+    Record,
+    Table,
+    naming,
+    read_text,
+    storable,
+)
 
 if TYPE_CHECKING:
     from airtable_connector.records.formula import Formula
@@ -32,7 +43,17 @@ SORTED_CHARACTERS = 200
 SortKey: TypeAlias = tuple[int, str | float]
 """What a cell is ordered by: whether it holds something, then its value."""
 
-UNSORTABLE = frozenset({FieldType.MULTIPLE_SELECTS, FieldType.MULTIPLE_RECORD_LINKS, FieldType.MULTIPLE_ATTACHMENTS})
+UNSORTABLE = frozenset(
+    {
+        FieldType.MULTIPLE_SELECTS,
+        FieldType.MULTIPLE_RECORD_LINKS,
+        FieldType.MULTIPLE_ATTACHMENTS,
+        FieldType.MULTIPLE_COLLABORATORS,
+    }
+)
+
+INCOMPARABLE = frozenset({FieldType.MULTIPLE_ATTACHMENTS, FieldType.MULTIPLE_COLLABORATORS})
+"""Types whose cells no text can be equal to."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +130,13 @@ def equals(field: Field, text: str) -> Equals:
     """Ask for records whose field equals what the text spells; an empty text asks for empty cells.
 
     Raises:
-        CannotFilter: attachments have no text to compare with.
+        CannotFilter: attachments and lists of collaborators have no text to compare with.
         InvalidCell, UnknownChoice: the text is no value of the field.
     """
-    if field.type is FieldType.MULTIPLE_ATTACHMENTS:
+    if field.type in INCOMPARABLE:
         raise CannotFilter(field.name, field.type)
+    if field.type in NAMING_MEMBERS:
+        return Equals(field, text or None)
     return Equals(field, read_text(field, text))
 
 
@@ -201,6 +224,7 @@ def sort_key(field: Field, cell: Cell | None) -> SortKey:
         return 0, "" if sorts_as_text(field) else 0
     if field.type in RECORD_FACTS:
         return 1, str(cell)
+    cell = naming(field, cell)
     if field.type is FieldType.SINGLE_SELECT:
         return 1, field.choices.index(cell) if cell in field.choices else len(field.choices)
     if field.type is FieldType.CHECKBOX:

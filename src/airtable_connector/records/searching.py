@@ -17,7 +17,7 @@ from airtable_connector.records.catalogue import Catalogue
 from airtable_connector.records.findings import Findings
 from airtable_connector.records.formula import Context, Work, cell_of, to_text
 from airtable_connector.records.query import Equals, Page, Position, Query, sort_keys
-from airtable_connector.records.schema import Field, FieldType, Record
+from airtable_connector.records.schema import Field, FieldType, Record, naming
 from airtable_connector.records.shelving import Shelving
 from airtable_connector.records.sieve import Sieve, Turns
 
@@ -102,7 +102,9 @@ class Searching:
         return {record.id: self._name(record) for record in await storage.records_by_id(reader, linked)}
 
     def _name(self, record: Record) -> str:
-        return to_text(record.cells.get(self._catalogue.by_id[record.table].primary_field.id))
+        primary = self._catalogue.by_id[record.table].primary_field
+        named = naming(primary, record.cells.get(primary.id))
+        return "" if isinstance(named, dict) else to_text(named)
 
 
 async def _page_of_store(reader: Reader, query: Query) -> Page:

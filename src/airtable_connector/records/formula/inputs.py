@@ -69,6 +69,14 @@ class Context:
             return None
         return [f"{item.get('filename', '')} ({item.get('url', '')})" for item in self._paid(cell)]
 
+    def named(self, cell: Mapping[str, str] | None) -> str | None:
+        """Read the text of a barcode, or the name of a collaborator."""
+        return None if cell is None else cell.get("text") or cell["name"]
+
+    def people(self, cell: Sequence[Mapping[str, str]] | None) -> list[Scalar] | None:
+        """Name the collaborators of a cell, and pay for them."""
+        return None if cell is None else [item["name"] for item in self._paid(cell)]
+
     def _paid(self, items: Sequence[T]) -> Sequence[T]:
         self.work.spend(STEPS_PER_ITEM * len(items))
         return items
@@ -95,6 +103,12 @@ _KINDS: Mapping[FieldType, Kind] = {
     FieldType.LAST_MODIFIED_TIME: Kind.DATE,
     FieldType.MULTIPLE_RECORD_LINKS: Kind.ARRAY,
     FieldType.MULTIPLE_ATTACHMENTS: Kind.ARRAY,
+    FieldType.RICH_TEXT: Kind.TEXT,
+    FieldType.BARCODE: Kind.TEXT,
+    FieldType.SINGLE_COLLABORATOR: Kind.TEXT,
+    FieldType.MULTIPLE_COLLABORATORS: Kind.ARRAY,
+    FieldType.AI_TEXT: Kind.TEXT,
+    FieldType.EXTERNAL_SYNC_SOURCE: Kind.TEXT,
 }
 
 _FACTS_AS_FIELDS: Mapping[FieldType, Fact] = {
@@ -129,7 +143,7 @@ def kind_of(source: Input) -> Kind:
 
 
 def reading(source: Input) -> str | None:
-    """Return the name of the method of `Context` that reads the cells of an array field, or None for other inputs."""
+    """Return the name of the method of `Context` that reads a field's cells; None when a cell is its own value."""
     if isinstance(source, Fact):
         return None
     match source.type:
@@ -139,6 +153,10 @@ def reading(source: Input) -> str | None:
             return "linked"
         case FieldType.MULTIPLE_ATTACHMENTS:
             return "attached"
+        case FieldType.BARCODE | FieldType.SINGLE_COLLABORATOR:
+            return "named"
+        case FieldType.MULTIPLE_COLLABORATORS:
+            return "people"
         case _:
             return None
 
@@ -150,4 +168,8 @@ def value_of(source: Input, cell: Cell | None, context: Context) -> Value:
     if isinstance(cell, str) and kind_of(source) is Kind.DATE:
         return stored_moment(cell)
     method = reading(source)
-    return cell if method is None else getattr(context, method)(cell)
+    if method is not None:
+        found: Value = getattr(context, method)(cell)
+        return found
+    assert not isinstance(cell, dict)
+    return cell

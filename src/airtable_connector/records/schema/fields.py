@@ -34,6 +34,12 @@ class FieldType(StrEnum):
     AUTO_NUMBER = "autoNumber"
     MULTIPLE_RECORD_LINKS = "multipleRecordLinks"
     MULTIPLE_ATTACHMENTS = "multipleAttachments"
+    RICH_TEXT = "richText"
+    BARCODE = "barcode"
+    SINGLE_COLLABORATOR = "singleCollaborator"
+    MULTIPLE_COLLABORATORS = "multipleCollaborators"
+    AI_TEXT = "aiText"
+    EXTERNAL_SYNC_SOURCE = "externalSyncSource"
 
 
 TEXT_TYPES = frozenset(
@@ -43,16 +49,24 @@ TEXT_TYPES = frozenset(
         FieldType.URL,
         FieldType.EMAIL,
         FieldType.PHONE_NUMBER,
+        FieldType.RICH_TEXT,
     }
 )
 NUMBER_TYPES = frozenset(
     {FieldType.NUMBER, FieldType.PERCENT, FieldType.CURRENCY, FieldType.RATING, FieldType.DURATION}
 )
-COMPUTED_TYPES = frozenset({FieldType.CREATED_TIME, FieldType.LAST_MODIFIED_TIME, FieldType.AUTO_NUMBER})
+FOREIGN_TYPES = frozenset({FieldType.AI_TEXT, FieldType.EXTERNAL_SYNC_SOURCE})
+"""Types whose cells only Airtable's own services fill: here they are in definitions, and empty in every record."""
+
+COMPUTED_TYPES = FOREIGN_TYPES | {FieldType.CREATED_TIME, FieldType.LAST_MODIFIED_TIME, FieldType.AUTO_NUMBER}
 """Types whose cells the store makes itself. Formula, rollup, lookup and count join here with the formula language."""
 
 RECORD_FACTS = frozenset({FieldType.CREATED_TIME, FieldType.LAST_MODIFIED_TIME})
 """Computed types that read the record's own columns; they have no cell of their own."""
+
+
+NAMING_MEMBERS: Mapping[FieldType, str] = {FieldType.BARCODE: "text", FieldType.SINGLE_COLLABORATOR: "name"}
+"""Types whose cells are objects, and the member that stands for such a cell where a text is compared or ordered."""
 
 
 @dataclass(frozen=True)

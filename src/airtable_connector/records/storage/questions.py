@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from airtable_connector.database import Reader, Sql
 from airtable_connector.records.query import SORTED_CHARACTERS, Query, Sort, sorts_as_text
-from airtable_connector.records.schema import NUMBER_TYPES, Field, FieldType, Record, storable
+from airtable_connector.records.schema import NAMING_MEMBERS, NUMBER_TYPES, Field, FieldType, Record, storable
 from airtable_connector.records.storage.rows import CELLS_POSTGRES, CELLS_SQLITE, COLUMNS, record_from
 
 _KEPT_AS_NUMBERS = NUMBER_TYPES | {FieldType.AUTO_NUMBER}
@@ -47,6 +47,8 @@ class _Statement:
     def _cell(self, field: Field) -> str:
         name = f"f{list(self.query.table.fields).index(field)}"
         self.values[name] = field.id
+        if field.type in NAMING_MEMBERS:
+            return f"cells -> :{name} ->> '{NAMING_MEMBERS[field.type]}'"
         return f"cells ->> :{name}"
 
     def _equals(self, number: int, *, postgres: bool) -> str:
@@ -67,7 +69,7 @@ class _Statement:
         if sorts_as_text(field) or field.type is FieldType.SINGLE_SELECT:
             self.values[value] = str(item.cell)
             return f"{cell} = :{value}"
-        self.values[value] = float(item.cell)
+        self.values[value] = float(item.cell)  # type: ignore[arg-type] # the field holds numbers
         return f"cast({cell} as double precision) = :{value}"
 
     def _contains(self, text: str, *, postgres: bool) -> str:

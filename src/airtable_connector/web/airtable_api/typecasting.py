@@ -101,6 +101,21 @@ def _choices(_field: Field, value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
+def _barcode(_field: Field, value: object) -> object:
+    return {"text": value} if isinstance(value, str) and value else value
+
+
+def _collaborator(_field: Field, value: object) -> object:
+    if not isinstance(value, str) or not value.strip():
+        return value
+    return {"email" if "@" in value else "id": value.strip()}
+
+
+def _collaborators(field: Field, value: object) -> object:
+    items = _choices(field, value)
+    return [_collaborator(field, item) for item in items] if isinstance(items, list) else items
+
+
 def _date(field: Field, value: object) -> object:
     read = _read_day(field, value)
     if read is not None:
@@ -162,6 +177,7 @@ _CASTS: Final[Mapping[FieldType, Callable[[Field, object], object]]] = {
     FieldType.URL: _text,
     FieldType.EMAIL: _text,
     FieldType.PHONE_NUMBER: _text,
+    FieldType.RICH_TEXT: _text,
     FieldType.NUMBER: _number,
     FieldType.CURRENCY: _number,
     FieldType.RATING: _number,
@@ -171,4 +187,7 @@ _CASTS: Final[Mapping[FieldType, Callable[[Field, object], object]]] = {
     FieldType.MULTIPLE_SELECTS: _choices,
     FieldType.DATE: _date,
     FieldType.DATE_TIME: _moment,
+    FieldType.BARCODE: _barcode,
+    FieldType.SINGLE_COLLABORATOR: _collaborator,
+    FieldType.MULTIPLE_COLLABORATORS: _collaborators,
 }
