@@ -67,8 +67,13 @@ class FieldChange:
     options: Mapping[str, Any] | None = None
 
 
-def with_tables(present: Tables, tables: Sequence[Table]) -> Alteration:
+def with_tables(
+    present: Tables, tables: Sequence[Table], *, ids: Ids, inverses: Mapping[FieldId, str] | None = None
+) -> Alteration:
     """Add tables to those that are there.
+
+    Link fields that name no inverse field are given one in the table that they link to, named after their own. With
+    ``inverses`` only those that it names, under the name that it gives.
 
     Raises:
         TableNameTaken, FieldNameTaken: a name is given already.
@@ -84,13 +89,19 @@ def with_tables(present: Tables, tables: Sequence[Table]) -> Alteration:
     if len(known) > MOST_TABLES:
         raise InvalidSchema(f"a base has at most {MOST_TABLES} tables")
     for table in tables:
+        for field in table.fields:
+            if inverses is None or field.id in inverses:
+                name = table.name if inverses is None else inverses[field.id]
+                known |= _paired(known, table.id, field, name, ids=ids)
+    changed = [table for table in known.values() if present.get(table.id) is not table]
+    for table in changed:
         _check_description(table.description)
         _check_fields(table, known)
-    return Alteration(tables)
+    return Alteration([known[table.id] for table in tables] + [table for table in changed if table.id in present])
 
 
-def with_field(present: Tables, table_id: TableId, field: Field) -> Alteration:
-    """Add a field behind those of a table.
+def with_field(present: Tables, table_id: TableId, field: Field, *, ids: Ids) -> Alteration:
+    """Add a field behind those of a table; the linked table of a link field is given its inverse.
 
     Raises:
         UnknownTable: the base has no such table.
@@ -99,8 +110,13 @@ def with_field(present: Tables, table_id: TableId, field: Field) -> Alteration:
     """
     table = _table(present, table_id)
     grown = dataclasses.replace(table, fields=(*_without_name(table, field.name), field))
-    _check_fields(grown, present)
-    return Alteration([grown])
+    known = {**present, table.id: grown}
+    paired = _paired(known, table.id, field, table.name, ids=ids)
+    known |= paired
+    grown = known[table.id]
+    for changed in (grown, *paired.values()):
+        _check_fields(changed, known)
+    return Alteration([grown, *(changed for changed in paired.values() if changed is not grown)])
 
 
 def with_changed_field(
@@ -208,6 +224,51 @@ def _check_fields(table: Table, known: Tables) -> None:
         _check_choices(field.name, field.choices)
         if field.options.get("linkedTableId", table.id) not in known:
             raise InvalidSchema(f"{field.name} links to a table that is not in the base", field=field.name)
+        if field.inverse is not None and not is_paired(known, table.id, field):
+            raise InvalidSchema(f"the inverse field of {field.name} is not its inverse", field=field.name)
+
+
+def is_paired(known: Tables, table_id: TableId, field: Field) -> bool:
+    """Tell whether the field that a link field names as its inverse names it, too."""
+    linked = known.get(field.options["linkedTableId"])
+    other = None if linked is None or field.inverse is None else linked.by_id.get(field.inverse)
+    return (
+        other is not None
+        and other.id != field.id
+        and other.inverse == field.id
+        and other.options["linkedTableId"] == table_id
+    )
+
+
+def _paired(known: Tables, table_id: TableId, field: Field, name: str, *, ids: Ids) -> dict[TableId, Table]:
+    """Give a new link field its inverse, as Airtable does: not where it names one, nor within its own table."""
+    linked_id = field.options.get("linkedTableId")
+    if field.type is not FieldType.MULTIPLE_RECORD_LINKS or field.inverse is not None or linked_id == table_id:
+        return {}
+    table, linked = known[table_id], known.get(TableId(linked_id or ""))
+    if linked is None:
+        raise InvalidSchema(f"{field.name} links to a table that is not in the base", field=field.name)
+    inverse_id = FieldId(ids.mint("fld"))
+    shown = {"isReversed": False, "prefersSingleRecordLink": False}
+    options = {**shown, **field.options, "inverseLinkFieldId": inverse_id}
+    back = {"linkedTableId": table_id, **shown, "inverseLinkFieldId": field.id}
+    inverse = Field(inverse_id, _free_name(linked, name), field.type, back)
+    paired = dataclasses.replace(field, options=options)
+    fields = tuple(paired if each.id == field.id else each for each in table.fields)
+    return {
+        table.id: dataclasses.replace(table, fields=fields),
+        linked.id: dataclasses.replace(linked, fields=(*linked.fields, inverse)),
+    }
+
+
+def _free_name(table: Table, name: str) -> str:
+    """Return a name that no field of the table has: with a number behind it where it must be."""
+    taken = {field.name.casefold() for field in table.fields}
+    wanted, number = name, 2
+    while wanted.casefold() in taken:
+        wanted = f"{name[: LONGEST_NAME - 5]} {number}"
+        number += 1
+    return wanted
 
 
 def _without_name(table: Table, name: str, beside: Field | None = None) -> tuple[Field, ...]:

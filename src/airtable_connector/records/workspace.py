@@ -148,24 +148,39 @@ class Workspace:
         return FormulaCache(FORMULAS)
 
     async def add_table(self, table: Table, *, actor: Actor) -> Table:
-        """Add a table to the base, and return it as it is now.
+        """Add a table to the base, and return it as it is now: its link fields are given inverse fields.
 
         Raises:
             TableNameTaken, FieldNameTaken: a name is given already.
             InvalidSchema: a table of that id exists, or a link field names a table that does not.
         """
-        (added,) = await self._schema_writer.alter(actor, lambda present: with_tables(present, [table]))
+        added, *_ = await self._schema_writer.alter(actor, lambda present: with_tables(present, [table], ids=self._ids))
         return added
+
+    async def add_tables(self, tables: Sequence[Table], *, inverses: Mapping[FieldId, str], actor: Actor) -> None:
+        """Add tables that may link to each other; of their link fields those in ``inverses`` get one, of that name.
+
+        Raises:
+            TableNameTaken, FieldNameTaken: a name is given already.
+            InvalidSchema: a table of that id exists, or a link field names a table or an inverse field that does not.
+        """
+        await self._schema_writer.alter(
+            actor, lambda present: with_tables(present, tables, ids=self._ids, inverses=inverses)
+        )
 
     async def add_field(self, table: TableId, field: Field, *, actor: Actor) -> Table:
         """Add a field behind those of a table, and return the table as it is now.
+
+        A link field is given an inverse field in the linked table, unless it is the same table.
 
         Raises:
             UnknownTable: there is no such table.
             FieldNameTaken: the table has a field of that name, in whatever letters.
             InvalidSchema: the table is full, or a link field names a table that is not in the base.
         """
-        (changed,) = await self._schema_writer.alter(actor, lambda present: with_field(present, table, field))
+        changed, *_ = await self._schema_writer.alter(
+            actor, lambda present: with_field(present, table, field, ids=self._ids)
+        )
         return changed
 
     async def change_field(

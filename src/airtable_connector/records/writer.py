@@ -18,7 +18,7 @@ from airtable_connector.records.catalogue import Catalogue
 from airtable_connector.records.draft import Draft, recognise
 from airtable_connector.records.errors import QueueFull, RequestInFlight, StoreClosing
 from airtable_connector.records.feed import Head
-from airtable_connector.records.preparing import Ready, links_to_empty, needs, prepare_all, renewed
+from airtable_connector.records.preparing import Ready, links_to_empty, needs, partners, prepare_all, renewed
 from airtable_connector.records.requests import (
     MESSAGE_KEY,
     Actor,
@@ -310,6 +310,9 @@ class Writer:
             loaded |= {r.id: r for r in await storage.records_by_key(tx, table, keys)}
         for question in wanted.questions:
             loaded |= {r.id: r for r in await storage.find(tx, question)}
+        linked = partners(ready, loaded.values()) - loaded.keys()
+        if linked:
+            loaded |= {r.id: r for r in await storage.records_by_id(tx, linked)}
         for holder, field, gone in links_to_empty(ready, loaded.values(), tables.values()):
             loaded |= {r.id: r for r in await storage.records_referring(tx, holder.id, field, gone)}
         return Draft(

@@ -74,7 +74,7 @@ class Field:
     """One column of a table.
 
     ``options`` are Airtable's: ``choices`` for selects, ``precision`` for numbers, ``max`` for ratings,
-    ``linkedTableId`` for links, ``timeZone`` for moments.
+    ``linkedTableId`` and ``inverseLinkFieldId`` for links, ``timeZone`` for moments.
     """
 
     id: FieldId
@@ -100,6 +100,12 @@ class Field:
     def choices(self) -> tuple[str, ...]:
         """The names of a select field's choices, in their order."""
         return tuple(choice["name"] for choice in self.options.get("choices", ()))
+
+    @cached_property
+    def inverse(self) -> FieldId | None:
+        """The field of the linked table that holds a link field's links the other way round, if there is one."""
+        named = self.options.get("inverseLinkFieldId") if self.type is FieldType.MULTIPLE_RECORD_LINKS else None
+        return None if named is None else FieldId(named)
 
     def definition(self) -> dict[str, Any]:
         """Describe the field in the form of Airtable's Meta API."""

@@ -79,6 +79,11 @@ class Table:
         return tuple(field for field in self.fields if field.type is FieldType.MULTIPLE_RECORD_LINKS)
 
     @cached_property
+    def inverse_links(self) -> tuple[Field, ...]:
+        """The link fields whose links the linked table holds, too."""
+        return tuple(field for field in self.link_fields if field.inverse is not None)
+
+    @cached_property
     def depends_on_store(self) -> bool:
         """Whether cells of the table can be judged only beside what the store holds."""
         return bool(self.link_fields) or any(field.type is FieldType.MULTIPLE_ATTACHMENTS for field in self.fields)
