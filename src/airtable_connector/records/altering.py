@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from airtable_connector.kernel.ids import FieldId, Ids, TableId
 from airtable_connector.records.errors import FieldNameTaken, InvalidSchema, TableNameTaken, UnknownField, UnknownTable
-from airtable_connector.records.schema import STANDARD_TABLES, Field, FieldType, Table
+from airtable_connector.records.schema import STANDARD_TABLES, Field, FieldType, Table, storable
 
 MOST_TABLES: Final = 1_000
 MOST_FIELDS: Final = 500
@@ -136,6 +136,7 @@ def with_changed_field(
     name = old.name if change.name is None else change.name
     if name != old.name:
         _refuse_standard(old.id in _STANDARD_FIELD_IDS, f"{table.name}.{old.name}")
+        _check_name(name, "a field")
         _without_name(table, name, beside=old)
     options = old.options if change.options is None else _changed_options(old, change.options, ids)
     description = old.description if change.description is None else _check_description(change.description)
@@ -147,6 +148,22 @@ def with_changed_field(
     return Alteration(
         [dataclasses.replace(table, fields=fields)], RenamedChoices(table.id, new, renamed) if renamed else None
     )
+
+
+def with_choices(
+    present: Tables, table_id: TableId, field_id: FieldId, names: Sequence[str], *, ids: Ids
+) -> Alteration:
+    """Add choices to a select field, behind those that it has; a name that it has already is no choice more.
+
+    Raises:
+        UnknownTable, UnknownField: there is no such table or field.
+        InvalidSchema: it would have too many choices.
+    """
+    field = _table(present, table_id).by_id.get(field_id)
+    held = () if field is None else field.choices
+    added = [name for name in dict.fromkeys(names) if name not in held]
+    wanted = [{"name": name} for name in (*held, *added)]
+    return with_changed_field(present, table_id, field_id, FieldChange(options={"choices": wanted}), ids=ids)
 
 
 def with_changed_table(
@@ -206,10 +223,14 @@ def _table(present: Tables, table_id: TableId) -> Table:
 
 
 def _check_table_name(present: Tables, name: str) -> None:
-    if not name.strip() or len(name) > LONGEST_NAME:
-        raise InvalidSchema(f"a table's name has 1 to {LONGEST_NAME} characters", field="name")
+    _check_name(name, "a table")
     if any(table.name.casefold() == name.casefold() for table in present.values()):
         raise TableNameTaken(name)
+
+
+def _check_name(name: str, whose: str) -> None:
+    if not name.strip() or len(name) > LONGEST_NAME or not storable(name):
+        raise InvalidSchema(f"the name of {whose} has 1 to {LONGEST_NAME} characters, and no NUL", field="name")
 
 
 def _check_fields(table: Table, known: Tables) -> None:
@@ -220,6 +241,7 @@ def _check_fields(table: Table, known: Tables) -> None:
         if field.name.casefold() in names:
             raise FieldNameTaken(table.name, field.name)
         names.add(field.name.casefold())
+        _check_name(field.name, "a field")
         _check_description(field.description)
         _check_choices(field.name, field.choices)
         if field.options.get("linkedTableId", table.id) not in known:
@@ -279,8 +301,10 @@ def _without_name(table: Table, name: str, beside: Field | None = None) -> tuple
 
 
 def _check_description(text: str) -> str:
-    if len(text) > LONGEST_DESCRIPTION:
-        raise InvalidSchema(f"a description has at most {LONGEST_DESCRIPTION} characters", field="description")
+    if len(text) > LONGEST_DESCRIPTION or not storable(text):
+        raise InvalidSchema(
+            f"a description has at most {LONGEST_DESCRIPTION} characters, and no NUL", field="description"
+        )
     return text
 
 
@@ -317,7 +341,7 @@ def _changed_choices(field: Field, wanted: Any, ids: Ids) -> list[dict[str, Any]
             known = held[item["id"]] if "id" in item else by_name.get(item["name"], {})
             color = COLORS[len(choices) % len(COLORS)] + "Light2"
             made = {} if known else {"id": ids.mint("sel"), "color": color}
-            kept = {name: item[name] for name in ("name", "color") if name in item}
+            kept = {name: str(item[name]) for name in ("name", "color") if name in item}
             choices.append({**made, **known, **kept})
         names = [choice["name"] for choice in choices]
         _check_choices(field.name, names)
@@ -325,8 +349,8 @@ def _changed_choices(field: Field, wanted: Any, ids: Ids) -> list[dict[str, Any]
         raise InvalidSchema(
             f"these are no choices of {field.name}", field="choices", hint='give [{"id"?, "name", "color"?}, …]'
         ) from cause
-    if not all(isinstance(name, str) and name for name in names):
-        raise InvalidSchema(f"a choice of {field.name} has no name", field="choices")
+    for name in names:
+        _check_name(name, f"a choice of {field.name}")
     identities = {choice.get("id", choice["name"]) for choice in choices}
     if any(choice.get("id", choice["name"]) not in identities for choice in field.options["choices"]):
         raise InvalidSchema(f"a choice of {field.name} would go", field="choices", hint="list all choices")

@@ -22,6 +22,7 @@ from airtable_connector.records.altering import (
     FieldChange,
     with_changed_field,
     with_changed_table,
+    with_choices,
     with_field,
     with_tables,
 )
@@ -100,6 +101,11 @@ class Workspace:
     def tables(self) -> Mapping[str, Table]:
         """The base's tables by name. After a change of the schema they are others."""
         return self._catalogue.by_name
+
+    @property
+    def ids(self) -> Ids:
+        """Where the ids of new tables and fields come from."""
+        return self._ids
 
     @property
     def head(self) -> Head:
@@ -207,6 +213,18 @@ class Workspace:
         change = FieldChange(name, description, options)
         (changed,) = await self._schema_writer.alter(
             actor, lambda present: with_changed_field(present, table, field, change, ids=self._ids)
+        )
+        return changed
+
+    async def add_choices(self, table: TableId, field: FieldId, names: Sequence[str], *, actor: Actor) -> Table:
+        """Add choices to a select field as far as it lacks them, and return the table as it is now.
+
+        Raises:
+            UnknownTable, UnknownField: there is no such table or field.
+            InvalidSchema: it would have too many choices.
+        """
+        changed, *_ = await self._schema_writer.alter(
+            actor, lambda present: with_choices(present, table, field, names, ids=self._ids)
         )
         return changed
 

@@ -284,7 +284,7 @@ class TestAddresses:
         record = wire.create("Odd / table", {})["id"]
         for method, path in (
             ("GET", wire.path("Odd / table", record, "comments")),
-            ("POST", f"/v0/meta/bases/{wire.base}/tables"),
+            ("POST", "/v0/meta/bases"),
             ("GET", f"/v0/bases/{wire.base}/webhooks"),
         ):
             status, kind, message = wire.refused(method, path, **({"json": {}} if method == "POST" else {}))

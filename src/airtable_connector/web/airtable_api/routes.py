@@ -9,20 +9,17 @@ from airtable_connector.records import Workspace
 from airtable_connector.web.airtable_api import addresses, words
 from airtable_connector.web.airtable_api.addresses import read_address
 from airtable_connector.web.airtable_api.base import Base, BaseName
+from airtable_connector.web.airtable_api.designing import DesigningEndpoints
 from airtable_connector.web.airtable_api.errors import AddressUnknown, NotOffered
 from airtable_connector.web.airtable_api.pace import Pace, PaceSettings
 from airtable_connector.web.airtable_api.reading import ReadingEndpoints
-from airtable_connector.web.airtable_api.schema import SchemaEndpoints
+from airtable_connector.web.airtable_api.schema import SCHEMA_PERMISSION, SchemaEndpoints
 from airtable_connector.web.airtable_api.writing import WritingEndpoints
 from airtable_connector.web.http import Answer, Call, Endpoint, Header, Methods, Resource, Stream
 
 NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.BASES: {"POST": "creating bases"},
     addresses.BASE: {"GET": "information about a base's collaborators", "DELETE": "deleting bases"},
-    addresses.TABLES: {"POST": "creating tables"},
-    addresses.TABLE_SCHEMA: {"PATCH": "changing tables"},
-    addresses.FIELDS: {"POST": "creating fields"},
-    addresses.FIELD: {"PATCH": "changing fields"},
     addresses.ENTERPRISE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), "the API for administrators"),
     addresses.COMMENTS: {"GET": "comments", "POST": "comments"},
     addresses.COMMENT: {"PATCH": "comments", "DELETE": "comments"},
@@ -32,6 +29,10 @@ NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.WEBHOOK: {"GET": "webhooks", "POST": "webhooks", "DELETE": "webhooks"},
 }
 """What Airtable answers and we do not, by address and method."""
+
+
+DESIGNING: Final = frozenset({addresses.TABLES, addresses.TABLE_SCHEMA, addresses.FIELDS, addresses.FIELD})
+"""Addresses where whoever does more than read changes the schema."""
 
 
 class AirtableApi:
@@ -59,6 +60,8 @@ class AirtableApi:
         call.scope["path_params"] = address.values
         if address.template == addresses.LIST_RECORDS:
             call.permission = "read"  # it is a POST only because the question may be long
+        elif call.method != "GET" and address.template in DESIGNING:
+            call.permission = SCHEMA_PERMISSION
         return resource
 
     def refusal(self, error: ConnectorError, headers: tuple[Header, ...]) -> Answer:
@@ -72,10 +75,14 @@ class AirtableApi:
 
 def _offered(base: Base) -> Mapping[str, Methods]:
     reading, writing, schema = ReadingEndpoints(base), WritingEndpoints(base), SchemaEndpoints(base)
+    designing = DesigningEndpoints(base)
     return {
         addresses.WHOAMI: {"GET": schema.whoami},
         addresses.BASES: {"GET": schema.bases},
-        addresses.TABLES: {"GET": schema.tables},
+        addresses.TABLES: {"GET": schema.tables, "POST": designing.create_table},
+        addresses.TABLE_SCHEMA: {"PATCH": designing.change_table},
+        addresses.FIELDS: {"POST": designing.create_field},
+        addresses.FIELD: {"PATCH": designing.change_field},
         addresses.RECORDS: {
             "GET": reading.list,
             "POST": writing.create,

@@ -5,14 +5,14 @@ neither are records for links: that takes rights over the table that no token of
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 import orjson
 
-from airtable_connector.kernel.ids import looks_like_record_id
+from airtable_connector.kernel.ids import FieldId, looks_like_record_id
 from airtable_connector.records import (
     CannotFilter,
     Field,
@@ -50,6 +50,23 @@ async def typecast(base: Base, table: Table, cells: Cells) -> Cells:
         else:
             cast[name] = _CASTS[field.type](field, value) if field.type in _CASTS else value
     return cast
+
+
+def new_choices(table: Table, cells: Cells) -> Mapping[FieldId, Sequence[str]]:
+    """Tell which choices cells name that their select fields do not have, by field.
+
+    Raises:
+        UnknownField: the table has no such field.
+    """
+    found: dict[FieldId, list[str]] = {}
+    for name, value in cells.items():
+        field = table.field(name)
+        if field.type in {FieldType.SINGLE_SELECT, FieldType.MULTIPLE_SELECTS}:
+            named = value if isinstance(value, list) else [value]
+            fresh = [each for each in named if isinstance(each, str) and each.strip() and each not in field.choices]
+            if fresh:
+                found.setdefault(field.id, []).extend(fresh)
+    return found
 
 
 def _text(_field: Field, value: object) -> object:
