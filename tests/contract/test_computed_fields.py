@@ -294,46 +294,46 @@ def droplet(number: int) -> dict[str, str]:
     }
 
 
-async def test_who_and_when_are_cells_that_only_edits_move(base: Base, clock: FakeClock) -> None:
-    await base.workspace.add_table(SIGNED, actor=ADA)
-    boss = Actor(9, "00000000-0000-4000-8000-0000000000bb")
-    await base.create(SIGNED, Name="a")
-    clock.step(timedelta(hours=1))
-    await base.do(Update(SIGNED, "a", {"Notes": "later"}), actor=boss)
-    assert await base.cells(SIGNED, "a") == {
-        "Name": "a", "Notes": "later", "Maker": droplet(5), "Changer": droplet(9), "Named by": droplet(5),
-        "Named at": "2026-01-05T12:00:00.000Z", "Changed at": "2026-01-05T13:00:00.000Z",
-        "Who": "Droplet 5, Droplet 9", "Year": 4052,
-    }  # fmt: skip
-    clock.step(timedelta(hours=1))
-    await base.do(Update(SIGNED, "a", {"Name": "b"}), actor=boss)
-    cells = await base.cells(SIGNED, "b") or {}
-    assert (cells["Named by"], cells["Named at"]) == (droplet(9), "2026-01-05T14:00:00.000Z")
+async def test_who_and_when_are_cells_that_only_edits_move(database: Database, clock: FakeClock) -> None:
+    async with opened_base(database, clock=clock, tables=[SIGNED]) as base:
+        boss = Actor(9, "00000000-0000-4000-8000-0000000000bb")
+        await base.create(SIGNED, Name="a")
+        clock.step(timedelta(hours=1))
+        await base.do(Update(SIGNED, "a", {"Notes": "later"}), actor=boss)
+        assert await base.cells(SIGNED, "a") == {
+            "Name": "a", "Notes": "later", "Maker": droplet(5), "Changer": droplet(9), "Named by": droplet(5),
+            "Named at": "2026-01-05T12:00:00.000Z", "Changed at": "2026-01-05T13:00:00.000Z",
+            "Who": "Droplet 5, Droplet 9", "Year": 4052,
+        }  # fmt: skip
+        clock.step(timedelta(hours=1))
+        await base.do(Update(SIGNED, "a", {"Name": "b"}), actor=boss)
+        cells = await base.cells(SIGNED, "b") or {}
+        assert (cells["Named by"], cells["Named at"]) == (droplet(9), "2026-01-05T14:00:00.000Z")
 
 
-async def test_who_and_when_are_found_in_the_feed_when_a_field_asks_later(base: Base, clock: FakeClock) -> None:
-    await base.workspace.add_table(SIGNED, actor=ADA)
-    boss = Actor(9, "00000000-0000-4000-8000-0000000000bb")
-    await base.create(SIGNED, Name="a")
-    clock.step(timedelta(hours=1))
-    for number in range(60):
-        await base.do(Update(SIGNED, "a", {"Notes": f"{number}"}), actor=boss)
-    expected = await base.cells(SIGNED, "a")
-    table = base.workspace.table("Signed")
-    async with base.database.transaction() as tx:
-        # as if the fields were new
-        kept = {"Name": "a", "Notes": "59"}
-        bare = orjson.dumps({table.field(name).id: cell for name, cell in kept.items()}).decode()
-        await tx.run(
-            Sql("update records set cells = jsonb(:cells)", "update records set cells = cast(:cells as jsonb)"),
-            cells=bare,
-        )
-    await base.workspace.recompute(table, [each.id for each in table.derived_fields], actor=ADA)
-    await settled(base)
-    assert await base.cells(SIGNED, "a") == expected
+async def test_who_and_when_are_found_in_the_feed_when_a_field_asks_later(database: Database, clock: FakeClock) -> None:
+    async with opened_base(database, clock=clock, tables=[SIGNED]) as base:
+        boss = Actor(9, "00000000-0000-4000-8000-0000000000bb")
+        await base.create(SIGNED, Name="a")
+        clock.step(timedelta(hours=1))
+        for number in range(60):
+            await base.do(Update(SIGNED, "a", {"Notes": f"{number}"}), actor=boss)
+        expected = await base.cells(SIGNED, "a")
+        table = base.workspace.table("Signed")
+        async with base.database.transaction() as tx:
+            # as if the fields were new
+            kept = {"Name": "a", "Notes": "59"}
+            bare = orjson.dumps({table.field(name).id: cell for name, cell in kept.items()}).decode()
+            await tx.run(
+                Sql("update records set cells = jsonb(:cells)", "update records set cells = cast(:cells as jsonb)"),
+                cells=bare,
+            )
+        await base.workspace.recompute(table, [each.id for each in table.derived_fields], actor=ADA)
+        await settled(base)
+        assert await base.cells(SIGNED, "a") == expected
 
 
-async def test_a_button_leads_where_its_formula_says(base: Base) -> None:
+async def test_a_button_leads_where_its_formula_says(database: Database, clock: FakeClock) -> None:
     table = a_table(
         "Buttons",
         "Name",
@@ -342,17 +342,17 @@ async def test_a_button_leads_where_its_formula_says(base: Base) -> None:
         of("Buttons", "Idle", FieldType.BUTTON),
         formula("Buttons", "Said", "{Go} & '!'"),
     )
-    await base.workspace.add_table(table, actor=ADA)
-    await base.create(table, Name="a")
-    await base.create(table, Name="b")
-    idle = {"label": "Open URL", "url": None}
-    assert await base.cells(table, "a") == {
-        "Name": "a", "Go": {"label": "Open it", "url": "https://a.example/a"}, "Idle": idle, "Said": "Open it!",
-    }  # fmt: skip
-    assert (await base.cells(table, "b") or {})["Go"] == {"label": "Open it", "url": None}
+    async with opened_base(database, clock=clock, tables=[table]) as base:
+        await base.create(table, Name="a")
+        await base.create(table, Name="b")
+        idle = {"label": "Open URL", "url": None}
+        assert await base.cells(table, "a") == {
+            "Name": "a", "Go": {"label": "Open it", "url": "https://a.example/a"}, "Idle": idle, "Said": "Open it!",
+        }  # fmt: skip
+        assert (await base.cells(table, "b") or {})["Go"] == {"label": "Open it", "url": None}
 
 
-async def test_formulas_that_read_the_clock_follow_it(base: Base, clock: FakeClock) -> None:
+async def test_formulas_that_read_the_clock_follow_it(database: Database, clock: FakeClock) -> None:
     table = a_table(
         "Ages",
         "Name",
@@ -361,16 +361,16 @@ async def test_formulas_that_read_the_clock_follow_it(base: Base, clock: FakeClo
         formula("Ages", "Age", "DATETIME_DIFF(TODAY(), {Born}, 'days')"),
         formula("Ages", "Old", "IF({Age} > 10, 'old', 'young')"),
     )
-    await base.workspace.add_table(table, actor=ADA)
-    await base.do(*(Create(table, {"Name": f"N{n}", "Born": "2026-01-01"}) for n in range(3)))
-    assert await base.names(Query(table), "Age") == [4, 4, 4]
-    before = base.workspace.head.seq
-    await clock.advance(timedelta(minutes=6))
-    await settled(base)
-    assert base.workspace.head.seq == before
-    await clock.advance(timedelta(days=7))
-    async with asyncio.timeout(60):
-        while await base.names(Query(table), "Age") != [11, 11, 11]:
-            await settled(base)
-    assert await base.names(Query(table), "Old") == ["old"] * 3
-    assert {change.actor for change in await base.workspace.changes(after=before, count=10)} == {2}
+    async with opened_base(database, clock=clock, tables=[table]) as base:
+        await base.do(*(Create(table, {"Name": f"N{n}", "Born": "2026-01-01"}) for n in range(3)))
+        assert await base.names(Query(table), "Age") == [4, 4, 4]
+        before = base.workspace.head.seq
+        await clock.advance(timedelta(minutes=6))
+        await settled(base)
+        assert base.workspace.head.seq == before
+        await clock.advance(timedelta(days=7))
+        async with asyncio.timeout(60):
+            while await base.names(Query(table), "Age") != [11, 11, 11]:
+                await settled(base)
+        assert await base.names(Query(table), "Old") == ["old"] * 3
+        assert {change.actor for change in await base.workspace.changes(after=before, count=10)} == {2}

@@ -167,6 +167,8 @@ REFUSED: list[tuple[str, object]] = [
     ("Files", [{"url": "https://example.org/\ud800"}]),
     ("Files", [{"url": "https://example.org/" + "x" * 2_000}]),
     ("Files", [{"url": "https://example.org/a.png", "filename": 5}]),
+    ("Files", [{"url": "https://example.org/a.png", "filename": 0}]),
+    ("Files", [{"url": "https://example.org/a.png", "filename": {}}]),
     ("Files", [{"url": "https://example.org/a.png", "filename": "\x00"}]),
     ("Files", [{"id": "att00000000000001"}]),
     ("Files", [{"id": "att00000000000001", "url": "https://example.org/a.png"}]),

@@ -83,8 +83,6 @@ READERS: Mapping[str, Reader] = MappingProxyType({
     "CACHE_MAX_BYTES": Reader("store.cache_max_bytes", parsers.whole(0, 2**40), "536870912",
         "Memory for records kept ready to send, over all tables; bigger tables are served from the store.",
         "536870912"),
-    "IDEMPOTENCY_KEEP_HOURS": Reader("store.idempotency_keep", parsers.span(HOUR, 1, 8760), "24",
-        "How long a repeated Idempotency-Key gets the first answer again.", "24"),
     "ATTACHMENTS_MAX_BYTES": Reader("store.attachments_max_bytes", parsers.whole(0, 2**50), "1073741824",
         "Space that uploaded attachments may take together in DATA_DIR; each counts for 4,096 bytes at least.",
         "21474836480"),
@@ -92,6 +90,8 @@ READERS: Mapping[str, Reader] = MappingProxyType({
         "How long the address of an uploaded attachment works after a record has shown it.", "2"),
     "FORMULA_CLOCK_SECONDS": Reader("store.formula_clock", parsers.span(SECOND, 1, 86_400), "300",
         "How often cells are worked out anew whose formula reads the time.", "300"),
+    "IDEMPOTENCY_KEEP_HOURS": Reader("store.idempotency_keep", parsers.span(HOUR, 1, 8760), "24",
+        "How long a repeated Idempotency-Key gets the first answer again.", "24"),
 
     "HOST": Reader("server.host", parsers.filled_text, "127.0.0.1",
         "The address to listen on; 0.0.0.0 for all.", "0.0.0.0"),  # noqa: S104 - an example in the manual

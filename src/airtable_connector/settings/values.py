@@ -31,10 +31,10 @@ class StoreSettings:
     data_dir: Path
     database_url: Secret | None
     cache_max_bytes: int
-    idempotency_keep: timedelta
     attachments_max_bytes: int
     attachment_url_life: timedelta
     formula_clock: timedelta
+    idempotency_keep: timedelta
 
     @property
     def sqlite_file(self) -> Path:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pyairtable import Api
 from tests.acceptance.airtable_api.conftest import Wire
-from tests.service import Service
+from tests.service import Service, eventually
 
 from airtable_connector.web.airtable_api import DERIVED_ID
 
@@ -252,6 +252,56 @@ def test_the_scopes_and_the_level_tell_it(designer: Designer, wire: Wire) -> Non
     assert levels == ["create", "edit"]
 
 
+# --- what is computed -------------------------------------------------------------------------------------------
+
+
+def test_a_formula_made_by_pyairtable_follows_its_fields(api: Api, designer: Designer) -> None:
+    table = api.table(
+        DERIVED_ID, designer.table({"name": "Hours", "type": "number", "options": {"precision": 0}})["id"]
+    )
+    held = table.create({"Hours": 2})
+    field = table.create_field("Pay", "formula", options={"formula": "{Hours} * 50"})
+    assert (field.type, field.options.is_valid) == ("formula", True)
+    eventually(lambda: table.get(held["id"])["fields"] == {"Hours": 2, "Pay": 100})
+    assert table.update(held["id"], {"Hours": 3})["fields"]["Pay"] == 150
+    assert table.create({"Hours": 4})["fields"]["Pay"] == 200
+
+
+def test_a_rollup_made_by_pyairtable_sees_links_made_from_the_other_side(api: Api, designer: Designer) -> None:
+    projects = designer.table()
+    efforts = designer.table({"name": "Hours", "type": "number", "options": {"precision": 0}})
+    link = designer.field(efforts, "Project", "multipleRecordLinks", options={"linkedTableId": projects["id"]})
+    hours = efforts["fields"][1]["id"]
+    table = api.table(DERIVED_ID, projects["id"])
+    options = {"recordLinkFieldId": link["options"]["inverseLinkFieldId"], "fieldIdInLinkedTable": hours}
+    field = table.create_field("Sum", "rollup", options={**options, "formula": "SUM(values)"})
+    assert (field.type, field.options.is_valid) == ("rollup", True)
+    project = table.create({"Name": "a"})["id"]
+    effort = api.table(DERIVED_ID, efforts["id"]).create({"Hours": 2, "Project": [project]})
+    assert table.get(project)["fields"]["Sum"] == 2
+    api.table(DERIVED_ID, efforts["id"]).update(effort["id"], {"Project": []})
+    assert table.get(project)["fields"]["Sum"] == 0
+
+
+@pytest.mark.parametrize(
+    "kind", ["autoNumber", "createdTime", "lastModifiedTime", "createdBy", "lastModifiedBy", "button"]
+)
+def test_a_field_that_needs_no_options_to_be_computed_is_made(kind: str, designer: Designer) -> None:
+    table = designer.table({"name": "Computed", "type": kind})
+    _, record = designer.ask("POST", designer.path(table["id"]), json={"fields": {"Name": "a"}})
+    assert record["fields"]["Computed"] is not None
+
+
+def test_a_formula_is_changed(designer: Designer) -> None:
+    table = designer.table()
+    path = f"{TABLES}/{table['id']}/fields/{designer.field(table, 'f', 'formula', options={'formula': '1'})['id']}"
+    status, changed = designer.ask("PATCH", path, json={"options": {"formula": "LEN({Name})"}})
+    assert (status, changed["options"]["isValid"]) == (200, True)
+    assert designer.refused("PATCH", path, json={"options": {"formula": "{f}"}})[:2] == UNKNOWN
+    (record,) = designer.create_many(table["id"], {"Name": "abc"})
+    assert designer.read(table["id"], record)["f"] == 3
+
+
 # --- what is refused --------------------------------------------------------------------------------------------
 
 NAME = {"name": "Name", "type": "singleLineText"}
@@ -318,17 +368,15 @@ def test_a_table_that_cannot_be_is_refused(designer: Designer, body: dict[str, A
         ({"name": "f", "type": "multipleRecordLinks", "options": {"linkedTableId": "tbl00000000000000"}}, OPTIONS),
         ({"name": "f", "type": "multipleRecordLinks", "options": {"isReversed": False}}, OPTIONS),
         *(
-            ({"name": "f", "type": kind}, UNSUPPORTED)
-            for kind in (
-                "autoNumber",
-                "createdTime",
-                "lastModifiedBy",
-                "button",
-                "aiText",
-                "externalSyncSource",
-                "rollup",
-            )
+            ({"name": "f", "type": "formula", "options": options}, OPTIONS)
+            for options in (None, {}, {"formula": ""}, {"formula": "1 +"}, {"formula": "{f}"}, {"formula": "{No}"})
         ),
+        ({"name": "f", "type": "button", "options": {"label": ""}}, OPTIONS),
+        ({"name": "f", "type": "button", "options": {"url": "NONE()"}}, OPTIONS),
+        ({"name": "f", "type": "lastModifiedTime", "options": {"referencedFieldIds": ["fld00000000000000"]}}, OPTIONS),
+        ({"name": "f", "type": "count", "options": {"recordLinkFieldId": "fld00000000000000"}}, OPTIONS),
+        ({"name": "f", "type": "rollup", "options": {"recordLinkFieldId": "fld00000000000000"}}, OPTIONS),
+        *(({"name": "f", "type": kind}, UNSUPPORTED) for kind in ("aiText", "externalSyncSource", "manualSort")),
     ],
 )
 def test_a_field_that_cannot_be_is_refused(designer: Designer, field: dict[str, Any], refused: tuple[int, str]) -> None:
@@ -337,8 +385,8 @@ def test_a_field_that_cannot_be_is_refused(designer: Designer, field: dict[str, 
 
 def test_the_words_of_refusals(designer: Designer) -> None:
     path = f"{TABLES}/Projects/fields"
-    told = designer.refused("POST", path, json={"name": "f", "type": "createdTime"})[2]
-    assert told == "Invalid options for Projects.f: Creating createdTime fields is not supported at this time"
+    told = designer.refused("POST", path, json={"name": "f", "type": "aiText"})[2]
+    assert told == "Invalid options for Projects.f: Creating aiText fields is not supported at this time"
     told = designer.refused("POST", path, json={"name": "f", "type": "number"})[2]
     assert told == "Invalid options for Projects.f: Failed schema validation: f.options is missing"
 

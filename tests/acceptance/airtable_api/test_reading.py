@@ -130,10 +130,22 @@ def test_a_parameter_that_is_wrong_is_refused(wire: Wire, parameters: dict[str, 
         {"limit": 5},
         {"offset": None},
         {"view": 5},
+        {"pageSize": 1.5},
+        {"timeZone": 1},
+        {"userLocale": None},
     ],
 )
 def test_a_body_that_asks_wrongly_is_refused(wire: Wire, body: dict[str, Any]) -> None:
-    assert wire.refused("POST", wire.path("Everything", "listRecords"), json=body)[:2] == UNKNOWN
+    path = wire.path("Everything", "listRecords")
+    for query in ({}, {"timeZone": "utc", "userLocale": "en"}):
+        assert wire.refused("POST", path, params=query, json=body)[:2] == UNKNOWN
+
+
+def test_a_whole_number_may_be_written_with_a_point(wire: Wire) -> None:
+    wire.create("Odd / table", {})
+    wire.create("Odd / table", {})
+    status, found = wire.ask("POST", wire.path("Odd / table", "listRecords"), json={"maxRecords": 1.0})
+    assert (status, len(found["records"])) == (200, 1)
 
 
 @pytest.mark.parametrize("spelling", ["fields", "fields[]", "fields[0]"])

@@ -26,6 +26,7 @@ class Store:
     head: Head = field(default_factory=lambda: Head(7, b"\xab" * 32, 3))
     trouble: ConnectorError | None = None
     memory: int = 1_234
+    recomputations: int = 2
 
 
 @dataclass
@@ -58,7 +59,7 @@ async def test_the_state_is_what_was_counted_and_measured() -> None:
         "errors_last_hour": 1,
         "last_restart": "2026-01-05T12:00:00.000Z",
         "shutdown": None,
-        "store": {"kind": "sqlite", "head": 7, "writable": True, "cache_bytes": 1_234},
+        "store": {"kind": "sqlite", "head": 7, "writable": True, "cache_bytes": 1_234, "recomputations": 2},
     }
     await clock.advance(timedelta(hours=1))
     assert (state.facts()["requests_total"], state.facts()["errors_last_hour"]) == (4, 0)

@@ -5,6 +5,7 @@ What a definition says about validity and results is worked out here and never b
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, NamedTuple
@@ -81,6 +82,11 @@ class Plan:
     """The computed fields of each table whose cells change with the passing of time."""
     refusals: tuple[ConnectorError, ...]
     """Why these definitions are not taken, if they are not; a missing field is no reason."""
+
+    @cached_property
+    def concerned(self) -> AbstractSet[TableId]:
+        """The tables that compute or are read by those that do; nothing follows from what happens in others."""
+        return {*self.of_table, *(node.table for node in self.via)}
 
     @cached_property
     def of_table(self) -> Mapping[TableId, Sequence[Rule]]:

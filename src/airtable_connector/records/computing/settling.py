@@ -28,7 +28,7 @@ REQUESTS_IN_FULL: Final = 10
 """Requests of one transaction that may touch as many records as one may; those after them leave theirs for later."""
 
 MOST_LINKED: Final = 5_000
-"""Linked records that a portion of several records may read: records with many links make smaller portions."""
+"""Linked records that several records may read together; where they would read more, they follow in small portions."""
 
 EDITS_LOOKED_AT: Final = 50
 """The last entries of a record's history, in which is looked who changed it when a field asks that for all records."""
@@ -76,6 +76,8 @@ class Settling:
         for change in self._draft.changes:
             record = self._draft.find(change.record)
             if change.after is None or record is None or record.table != change.table:
+                continue
+            if record.table not in self._plan.concerned:
                 continue
             self._note_links(record, change.after)
             round_.edited(record, change.after, creates=change.action is Action.CREATE)
@@ -214,14 +216,15 @@ class Settling:
         if len(round_.touched.union(found) - round_.changed.keys()) > room:
             return None
         await self._learn(found)
+        links = {each: self._links(each, via) for each in found}
         wanted = set(targets)
-        return [each for each in found if self._links_to_any(each, via, wanted)]
+        referring = [each for each in found if not wanted.isdisjoint(links[each])]
+        too_many = len(referring) > 1 and sum(len(links[each]) for each in referring) > MOST_LINKED
+        return None if too_many else referring
 
-    def _links_to_any(self, record_id: str, via: Via, wanted: set[str]) -> bool:
+    def _links(self, record_id: str, via: Via) -> list[str]:
         record = self._draft.find(record_id)
-        if record is None or record.table != via.table:
-            return False
-        return not wanted.isdisjoint(link_targets(record.cells.get(via.link)))
+        return [] if record is None or record.table != via.table else link_targets(record.cells.get(via.link))
 
     async def _postpone(self, via: Via, targets: Iterable[str], actor: Actor) -> None:
         fields = tuple(rule.node.field for rule in via.rules)

@@ -303,7 +303,9 @@ def _attachment(field: Field, item: object, around: Surroundings) -> dict[str, A
     if "id" in item or not isinstance(url, str) or len(url) > 2_000 or not _URL.fullmatch(url):
         raise InvalidCell(field.name, "this attachment", allowed=allowed)
     _text(field, url, None)
-    filename = item.get("filename") or url.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
+    filename = item.get("filename")
+    if filename in (None, ""):
+        filename = url.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
     return {"id": around.ids.mint("att"), "url": url, "filename": _text(field, filename, None)[:255]}
 
 

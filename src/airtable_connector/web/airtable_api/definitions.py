@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airtable_connector.kernel.ids import FieldId, Ids
-from airtable_connector.records import Field, FieldNameTaken, FieldType
+from airtable_connector.records import Field, FieldNameTaken, FieldType, Table, storable
 from airtable_connector.web.airtable_api.errors import (
     FieldNameEmpty,
     InvalidParameters,
@@ -20,13 +20,8 @@ MOST_FIELDS: Final = 500
 
 LONGEST_DESCRIPTION: Final = 20_000
 
-NEVER_CREATED: Final = frozenset(
-    {
-        "autoNumber", "createdTime", "lastModifiedTime", "createdBy", "lastModifiedBy", "button", "aiText",
-        "externalSyncSource", "formula", "rollup", "multipleLookupValues", "count", "manualSort",
-    }
-)  # fmt: skip
-"""Airtable's types that cannot be made through the API."""
+NEVER_CREATED: Final = frozenset({"aiText", "externalSyncSource", "manualSort"})
+"""Airtable's types that cannot be made: nobody here fills their cells."""
 
 PRIMARY: Final = frozenset(
     {
@@ -140,6 +135,32 @@ def new_field(asked: object, place: Place) -> Field:
     return Field(FieldId(place.ids.mint("fld")), name, FieldType(kind), {**read, **choices}, description)
 
 
+def check_what_it_reads(field: Field, holder: Table, linked: Callable[[str], Table]) -> None:
+    """Make sure that what a computed field names by id is there: a link, a field behind it, fields that it watches.
+
+    Raises:
+        OptionsNotTaken: it is not.
+    """
+    full_name, options = f"{holder.name}.{field.name}", field.options
+    watched = options.get("referencedFieldIds", ()) if field.type in _WATCHING else ()
+    if any(each not in holder.by_id for each in watched):
+        raise OptionsNotTaken(full_name, f"{field.name}.options.referencedFieldIds has one that is no field")
+    if field.type not in _OVER_LINKS:
+        return
+    link = holder.by_id.get(options["recordLinkFieldId"])
+    if link is None or link.type is not FieldType.MULTIPLE_RECORD_LINKS:
+        raise OptionsNotTaken(full_name, f"{field.name}.options.recordLinkFieldId is no link field of the table")
+    looked_at = options.get("fieldIdInLinkedTable")
+    if looked_at is not None and looked_at not in linked(link.options["linkedTableId"]).by_id:
+        raise OptionsNotTaken(full_name, f"{field.name}.options.fieldIdInLinkedTable is no field of the linked table")
+
+
+def formula_of(field: Field) -> str | None:
+    """Return the formula over its own record by which a field is computed, if there is one."""
+    option = _FORMULAS.get(field.type)
+    return None if option is None else field.options.get(option)
+
+
 def read_change(body: Mapping[str, object]) -> Change:
     """Read what is to be different; something must be.
 
@@ -227,6 +248,24 @@ def _id(value: Any) -> Any:
     return value
 
 
+def _ids(value: Any) -> Any:
+    if not isinstance(value, list) or len(value) > MOST_FIELDS:
+        raise ValueError("is not a list of ids")
+    return [_id(each) for each in value]
+
+
+def _formula(value: Any) -> Any:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("is not a formula")
+    return value
+
+
+def _label(value: Any) -> Any:
+    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST_NAME or not storable(value):
+        raise ValueError(f"is not a text of 1 to {LONGEST_NAME} characters")
+    return value
+
+
 def _time_zone(value: Any) -> Any:
     if value in ("utc", "client"):
         return value
@@ -271,6 +310,11 @@ def _choice(value: Any, members: set[str]) -> dict[str, Any]:
 
 
 _SELECTS: Final = frozenset({FieldType.SINGLE_SELECT, FieldType.MULTIPLE_SELECTS})
+_WATCHING: Final = frozenset({FieldType.LAST_MODIFIED_BY, FieldType.LAST_MODIFIED_TIME})
+_OVER_LINKS: Final = frozenset({FieldType.ROLLUP, FieldType.MULTIPLE_LOOKUP_VALUES, FieldType.COUNT})
+_FORMULAS: Final = {FieldType.FORMULA: "formula", FieldType.BUTTON: "url"}
+_LINKED: Final = {"recordLinkFieldId": _id, "fieldIdInLinkedTable": _id}
+_WATCHED: Final = Options({}, {"referencedFieldIds": _ids})
 _DATE: Final = {"dateFormat": _format(DATE_FORMATS)}
 
 NONE: Final = Options({}, {})
@@ -286,5 +330,12 @@ OPTIONS: Final[Mapping[FieldType, Options]] = {
     FieldType.SINGLE_SELECT: Options({"choices": _choices}, {}),
     FieldType.MULTIPLE_SELECTS: Options({"choices": _choices}, {}),
     FieldType.MULTIPLE_RECORD_LINKS: Options({"linkedTableId": _id}, {"viewIdForRecordSelection": _id}),
+    FieldType.FORMULA: Options({"formula": _formula}, {}),
+    FieldType.ROLLUP: Options({**_LINKED, "formula": _formula}, {}),
+    FieldType.MULTIPLE_LOOKUP_VALUES: Options(_LINKED, {}),
+    FieldType.COUNT: Options({"recordLinkFieldId": _id}, {}),
+    FieldType.LAST_MODIFIED_BY: _WATCHED,
+    FieldType.LAST_MODIFIED_TIME: _WATCHED,
+    FieldType.BUTTON: Options({}, {"label": _label, "url": _formula}),
 }
 """The options of those types that have any."""

@@ -119,6 +119,8 @@ def list_from_body(body: Mapping[str, object], parameters: Parameters) -> ListOp
     for name in asked:
         if name not in _LIST or name == "limit":
             raise InvalidParameters(name)
+    for name in _ZONE:
+        _text(asked, name)  # one of the query takes its place, and would hide that it is wrong
     return _list_options({**asked, **take(parameters, _ZONE)})
 
 
@@ -198,6 +200,8 @@ def _number(asked: Mapping[str, object], name: str) -> int | None:
     value = asked.get(name)
     if name not in asked:
         return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # to JavaScript, and to JSON itself, 50.0 is the same number as 50
     if type(value) is not int or not 1 <= value < 2**31:
         raise InvalidParameters(name)
     return value

@@ -25,14 +25,14 @@ def content(description: str, media_type: str, schema: Schema, example: object, 
     """Describe an answer of any media type, with headers by their names in the document."""
     return {
         "description": description,
-        "headers": _headers(*headers),
+        "headers": header_refs(*headers),
         "content": {media_type: {"schema": schema, "example": example}},
     }
 
 
 def not_modified() -> Schema:
     """Describe the answer to a caller who has the present state already."""
-    return {"description": "What the caller has still holds.", "headers": _headers("ETag", *QUOTA)}
+    return {"description": "What the caller has still holds.", "headers": header_refs("ETag", *QUOTA)}
 
 
 def refusals(*statuses: int) -> dict[str, Schema]:
@@ -45,7 +45,7 @@ def responses() -> dict[str, Schema]:
     return {
         name: {
             "description": description,
-            "headers": _headers(*headers),
+            "headers": header_refs(*headers),
             "content": {"application/json": {"schema": ref("Error"), "example": example}},
         }
         for name, description, example, headers in _ERRORS.values()
@@ -55,6 +55,11 @@ def responses() -> dict[str, Schema]:
 def headers() -> dict[str, Schema]:
     """Return every header of an answer by its name in the document."""
     return dict(_HEADERS)
+
+
+def header_refs(*names: str) -> dict[str, Schema]:
+    """Point to headers by their names in the document; every answer has the trace id."""
+    return {_NAMES[name]: {"$ref": f"#/components/headers/{name}"} for name in ("TraceId", *names)}
 
 
 QUOTA: Final = ("RateLimit", "RateLimitPolicy")
@@ -76,10 +81,6 @@ _NAMES: Final[Mapping[str, str]] = {
     "Allow": "Allow",
 }
 """Each header's name on the wire."""
-
-
-def _headers(*names: str) -> dict[str, Schema]:
-    return {_NAMES[name]: {"$ref": f"#/components/headers/{name}"} for name in ("TraceId", *names)}
 
 
 def _header(description: str, example: str, *, pattern: str, always: bool = True) -> Schema:

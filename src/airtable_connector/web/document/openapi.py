@@ -6,6 +6,8 @@ from typing import Final
 import orjson
 
 from airtable_connector import __version__
+from airtable_connector.web.document.airtable_answers import airtable_responses
+from airtable_connector.web.document.airtable_parameters import airtable_parameters
 from airtable_connector.web.document.answers import headers, responses
 from airtable_connector.web.document.parameters import parameters
 from airtable_connector.web.document.paths import TAGS, paths
@@ -17,8 +19,8 @@ ABOUT: Final = (
     "GET paths answer HEAD as well; OPTIONS answers pages of allowed origins. Another method is answered 405 with"
     " `Allow`, another path 404. Query parameters that are not listed are refused with 422 wherever some are listed."
     " Every answer carries `X-Trace-ID`; errors carry it in `error.details.trace_id`.\n\n"
-    "Not described here: below `/v0/` the same records are served under Airtable's Web API, with its own error form."
-    " `docs/airtable-compatibility.md` lists every route and parameter of it."
+    "Below `/v0/` the same records are served under Airtable's Web API, in its own words: errors have its form, another"
+    " method is answered 404, and what a token may do is told in its scopes."
 )
 
 
@@ -39,13 +41,13 @@ def document() -> Schema:
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
                     "description": "RS256. GET needs the permission read, everything else write, except where"
-                    " an operation lists admin."
+                    " an operation lists admin or, below `/v0/`, a scope that one of the permissions comes to."
                     " `airtable-connector token` prints one.",
                 }
             },
-            "parameters": parameters(),
+            "parameters": {**parameters(), **airtable_parameters()},
             "headers": headers(),
-            "responses": responses(),
+            "responses": {**responses(), **airtable_responses()},
             "schemas": schemas(),
         },
     }

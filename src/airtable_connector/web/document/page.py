@@ -68,7 +68,7 @@ def _operation(shown: Schema, method: str, path: str, item: Schema) -> str:
                 (
                     f"<code>{escape(each['name'])}</code>",
                     each["in"],
-                    _type(each["schema"]),
+                    _takes(each),
                     _marked(each["description"]),
                 )
                 for each in parameters
@@ -105,6 +105,14 @@ def _folded(title: str, content: str, anchor: str = "") -> str:
     return f"<details{mark}><summary>{escape(title)}</summary>{content}</details>"
 
 
+def _takes(parameter: Schema) -> str:
+    """Tell what a parameter takes; a list is one text with commas, or the parameter again and again."""
+    schema = parameter["schema"]
+    if schema.get("type") != "array":
+        return _type(schema)
+    return f"{'repeated' if parameter.get('explode', True) else 'comma-separated'}: {_type(schema['items'])}"
+
+
 def _type(schema: Schema) -> str:
     """Name a schema in a few words, linked when it has a name of its own."""
     if "$ref" in schema:
@@ -116,8 +124,6 @@ def _type(schema: Schema) -> str:
         return f"<code>{escape(_json(schema['const']))}</code>"
     if "enum" in schema:
         return " ".join(f"<code>{escape(_json(each))}</code>" for each in schema["enum"])
-    if schema.get("type") == "array":
-        return f"comma-separated: {_type(schema['items'])}"
     bounds = [f"{word} {schema[name]}" for name, word in _BOUNDS.items() if name in schema]
     return escape(", ".join([str(schema.get("type", "anything")), *bounds]))
 

@@ -5,6 +5,8 @@ from typing import Final
 
 from airtable_connector.records import ATTACHMENTS, DAILY_DIGEST, HEARTBEATS, PROOF, STANDARD_TABLES, Table
 from airtable_connector.web.document import examples
+from airtable_connector.web.document.airtable_operations import TAG
+from airtable_connector.web.document.airtable_paths import ABOUT, airtable_paths
 from airtable_connector.web.document.answers import BODY, QUOTA, answer, content
 from airtable_connector.web.document.message_paths import message_paths
 from airtable_connector.web.document.operations import body_of, operation, public
@@ -31,6 +33,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Sample data": "A look and a write to try, refused in production.",
     "Mesh": "How the connector stands with other droplets.",
     "Service": "What the service tells about itself.",
+    TAG: ABOUT,
 }
 
 _BY_NAME: Final[Mapping[str, Table]] = {table.name: table for table in STANDARD_TABLES}
@@ -43,7 +46,7 @@ def paths() -> dict[str, Schema]:
     for path, name in COLLECTIONS.items():
         described |= paths_of(path, _BY_NAME[name])
     described |= _digests() | _changes() | _overview() | _webhooks() | message_paths() | _sample()
-    described |= _attachments() | _mesh() | _service() | own_paths()
+    described |= _attachments() | _mesh() | _service() | own_paths() | airtable_paths()
     return {path: {"parameters": [parameter_ref("TraceId")], **methods} for path, methods in described.items()}
 
 

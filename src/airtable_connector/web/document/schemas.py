@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from airtable_connector.records import DAILY_DIGEST, LONGEST_KEY, LONGEST_TEXT, STANDARD_TABLES, Action
+from airtable_connector.web.document.airtable_comments import COMMENT_SCHEMAS
+from airtable_connector.web.document.airtable_designing import DESIGNING_SCHEMAS
+from airtable_connector.web.document.airtable_schemas import AIRTABLE_SCHEMAS
+from airtable_connector.web.document.airtable_webhooks import WEBHOOK_SCHEMAS
 from airtable_connector.web.document.message_paths import MESSAGE_SCHEMAS
 from airtable_connector.web.document.own_paths import OWN_SCHEMAS
 from airtable_connector.web.document.records import SINGULAR, answered, sent
@@ -15,25 +19,20 @@ from airtable_connector.web.document.shapes import (
     list_of,
     nullable,
     ref,
+    said,
     success,
 )
-
-SOMETHING_SAID: Final = "^[^\\u0000]*[^\\s\\u0000-\\u001f\\u0085][^\\u0000]*$"
-"""A text with at least one character that is no white space."""
 
 
 def schemas() -> dict[str, Schema]:
     """Return every schema of the document by its name."""
-    described = {**_COMMON, **MESSAGE_SCHEMAS, **OWN_SCHEMAS}
+    airtable = {**AIRTABLE_SCHEMAS, **DESIGNING_SCHEMAS, **COMMENT_SCHEMAS, **WEBHOOK_SCHEMAS}
+    described = {**_COMMON, **MESSAGE_SCHEMAS, **OWN_SCHEMAS, **airtable}
     for table in STANDARD_TABLES:
         described.update(answered(table))
         if table.name != DAILY_DIGEST.name:
             described.update(sent(table))
     return described
-
-
-def _said(longest: int) -> Schema:
-    return {"type": "string", "maxLength": longest, "pattern": SOMETHING_SAID}
 
 
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
@@ -276,9 +275,9 @@ _COMMON: Final[Mapping[str, Schema]] = {
         "type": "object",
         "required": ["proof_id", "sprint_id", "status"],
         "properties": {
-            "proof_id": _said(LONGEST_KEY),
-            "sprint_id": _said(LONGEST_TEXT),
-            "status": {**_said(LONGEST_TEXT), "description": "Becomes the proof's Result."},
+            "proof_id": said(LONGEST_KEY),
+            "sprint_id": said(LONGEST_TEXT),
+            "status": {**said(LONGEST_TEXT), "description": "Becomes the proof's Result."},
             "developer": {"description": "Kept in the event log."},
         },
         "additionalProperties": True,
@@ -287,7 +286,7 @@ _COMMON: Final[Mapping[str, Schema]] = {
         "type": "object",
         "required": ["cell_id"],
         "properties": {
-            "cell_id": _said(LONGEST_TEXT),
+            "cell_id": said(LONGEST_TEXT),
             "status": {"anyOf": [ref("Text"), ref("Empty")]},
             "cpu": {"anyOf": [{"type": "number"}, ref("Empty")], "description": "Percent."},
             "memory": {"anyOf": [{"type": "number"}, ref("Empty")], "description": "Percent."},

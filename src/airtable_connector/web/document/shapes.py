@@ -14,6 +14,20 @@ KEY: Final[Schema] = {**TEXT, "maxLength": LONGEST_KEY}
 """A text that names a record."""
 
 
+SOMETHING_SAID: Final = "^[^\\u0000]*[^\\s\\u0000-\\u001f\\u0085][^\\u0000]*$"
+"""A text with at least one character that is no white space."""
+
+
+def said(longest: int) -> Schema:
+    """Describe a text that says something."""
+    return {"type": "string", "maxLength": longest, "pattern": SOMETHING_SAID}
+
+
+def airtable_id(prefix: str) -> Schema:
+    """Describe an id by the three letters that tell what it names."""
+    return {"type": "string", "pattern": f"^{prefix}[0-9A-Za-z]{{14}}$"}
+
+
 def ref(name: str) -> Schema:
     """Point to a schema of the document."""
     return {"$ref": f"#/components/schemas/{name}"}
