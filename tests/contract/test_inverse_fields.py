@@ -52,6 +52,32 @@ async def test_the_inverse_is_named_after_the_table_with_a_number_where_it_must_
     assert [field.name for field in base.workspace.table("Projects").fields] == ["Code", "Tasks", "Tasks 2", "Tasks 3"]
 
 
+async def test_computed_cells_of_both_records_follow_a_link_from_either_side(base: Base) -> None:
+    table, projects = await tasks(base)
+    hours = a_field("Hours", FieldType.NUMBER)
+    over_task, over_project = projects.field("Tasks").id, table.field("Project").id
+    await base.workspace.add_field(table.id, hours, actor=ADA)
+    total = {"recordLinkFieldId": over_task, "fieldIdInLinkedTable": hours.id, "formula": "SUM(values)"}
+    await base.workspace.add_field(projects.id, a_field("Sum", FieldType.ROLLUP, **total), actor=ADA)
+    code = {"recordLinkFieldId": over_project, "fieldIdInLinkedTable": projects.field("Code").id}
+    table = await base.workspace.add_field(table.id, a_field("Of", FieldType.MULTIPLE_LOOKUP_VALUES, **code), actor=ADA)
+    projects = base.workspace.table("Projects")
+
+    async def shown() -> list[object]:
+        found = [await base.cells(projects, "a"), await base.cells(projects, "b"), await base.cells(table, dig) or {}]
+        return [found[0]["Sum"], found[1]["Sum"], found[2].get("Of")]
+
+    first, second = await base.create(projects, Code="a"), await base.create(projects, Code="b")
+    dig = await base.create(table, Task="dig", Hours=2, Project=[first])
+    assert await shown() == [2, 0, ["a"]]
+    await base.do(Update(projects, second, {"Tasks": [dig]}))
+    assert await shown() == [2, 2, ["a", "b"]]
+    await base.do(Update(table, dig, {"Hours": 5}), Update(projects, first, {"Tasks": []}))
+    assert await shown() == [0, 5, ["b"]]
+    await base.do(Delete(table, dig))
+    assert await shown() == [0, 0, None]
+
+
 async def test_a_link_within_a_table_has_no_inverse_unless_it_names_one(base: Base) -> None:
     table, _ = await tasks(base)
     now = await base.workspace.add_field(table.id, link_to(table, "After"), actor=ADA)
