@@ -207,6 +207,19 @@ def test_a_precision_changes_what_is_shown_as_text(designer: Designer) -> None:
     assert refused[:2] == (422, "INVALID_FIELD_TYPE_OPTIONS_FOR_CREATE")
 
 
+def test_a_field_added_to_a_table_of_the_mesh_shows_in_its_own_paths(designer: Designer) -> None:
+    name = designer.some_name()
+    assert designer.ask("GET", "/sprints")[0] == 200
+    designer.field({"id": "Sprints"}, name, "singleLineText")
+    status, told = designer.ask("POST", "/sprints", json={"Sprint_ID": name, name: "calm"})
+    assert (status, told["data"]["fields"][name]) == (201, "calm")
+    status, told = designer.ask("GET", "/sprints", params={name: "calm"})
+    assert [record["fields"]["Sprint_ID"] for record in told["data"]["records"]] == [name]
+    _, told = designer.ask("GET", "/changes", params={"table": "Sprints", "limit": "1000"})
+    (change,) = [each for each in told["data"]["changes"] if each["action"] == "schema" and name in str(each["after"])]
+    assert change["record"] is None
+
+
 # --- who may ----------------------------------------------------------------------------------------------------
 
 
