@@ -129,6 +129,8 @@ async def full_base(base: Base) -> None:
         Number=12.25, Percent=0.5, Price=1e22, Stars=4, Took=90, Ticked=True, Stage="Done", Tags=["red", "blue"],
         Day="2026-01-31", Moment="2026-01-31T12:00:00.500Z", Projects=[project],
         Files=[{"url": "https://example.org/a.png", "filename": "a.png"}],
+        Essay="- one\n", Owner={"email": "ada@example.org"}, Team=[{"id": "usr00000000000001"}],
+        **{"Code bars": {"text": "A1", "type": "upce"}},
     )  # fmt: skip
     await base.create(EVERYTHING)
     await base.create(EVERYTHING, Name="numbers", Number=-0.1, Price=2**53, Took=3.5)

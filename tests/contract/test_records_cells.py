@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.factories.records import EVERYTHING, PROJECTS, Base, opened_base
+from tests.factories.records import ADA, EVERYTHING, PROJECTS, Base, a_field, a_table, link_to, opened_base
 from tests.fakes import FakeClock
 
 from airtable_connector.database import Database, DatabaseLocation, open_database
@@ -13,21 +13,30 @@ from airtable_connector.kernel.clock import SystemClock, iso
 from airtable_connector.kernel.ids import RecordId
 from airtable_connector.records import (
     Action,
+    CannotFilter,
+    CannotSort,
     Create,
     Delete,
     Effected,
+    FieldType,
     InvalidCell,
     LinkTargetMissing,
     Query,
     UnknownChoice,
     Update,
     WorkspaceSettings,
+    equals,
     etag,
+    sort_by,
+    stable_id,
 )
 
 pytestmark = pytest.mark.anyio
 
 SAME = object()
+
+ADA_BY_MAIL = stable_id("usr", "ada@a.example")
+ADA_KNOWN = {"id": "usr00000000000001", "name": "Ada", "email": "ada@a.example"}
 
 TAKEN: list[tuple[str, object, object]] = [
     ("Story", "two\nlines, 日本 and 🚀", SAME),
@@ -74,6 +83,15 @@ TAKEN: list[tuple[str, object, object]] = [
     ("Moment", 0, "1970-01-01T00:00:00.000Z"),
     ("Moment", 1_769_862_600_123, "2026-01-31T12:30:00.123Z"),
     ("Moment", "0033-04-03T15:00:00Z", "0033-04-03T15:00:00.000Z"),
+    ("Essay", "# head\n- bullet\n", SAME),
+    ("Essay", "# head\n* bullet\n  * deeper *word*", "# head\n- bullet\n  - deeper *word*\n"),
+    ("Code bars", {"text": "A234567", "type": "upce"}, SAME),
+    ("Code bars", {"type": None, "text": "A234567"}, {"text": "A234567"}),
+    ("Owner", ADA_KNOWN, SAME),
+    ("Owner", {"id": "usr00000000000001"}, {"id": "usr00000000000001", "name": "usr00000000000001"}),
+    ("Owner", {"email": "Ada@a.example"}, {"id": ADA_BY_MAIL, "name": "Ada@a.example", "email": "Ada@a.example"}),
+    ("Team", [ADA_KNOWN, "ugp00000000000001"], [ADA_KNOWN, {"id": "ugp00000000000001", "name": "ugp00000000000001"}]),
+    ("Team", [ADA_KNOWN, ADA_KNOWN], [ADA_KNOWN]),
 ]
 
 EMPTY: list[tuple[str, object]] = [
@@ -88,6 +106,9 @@ EMPTY: list[tuple[str, object]] = [
     ("Moment", ""),
     ("Projects", []),
     ("Files", []),
+    ("Essay", ""),
+    ("Code bars", {"text": ""}),
+    ("Team", []),
 ]
 
 REFUSED: list[tuple[str, object]] = [
@@ -153,6 +174,26 @@ REFUSED: list[tuple[str, object]] = [
     ("Files", [{"id": "att00000000000001", "url": "https://example.org/a.png"}]),
     ("Files", {"url": "https://example.org/a.png"}),
     ("Files", 0),
+    ("Essay", 5),
+    ("Essay", "x" * 100_000),
+    ("Code bars", "A234567"),
+    ("Code bars", {"type": "upce"}),
+    ("Code bars", {"text": 5}),
+    ("Code bars", {"text": "a", "type": ""}),
+    ("Code bars", {"text": "a", "kind": "upce"}),
+    ("Owner", "usr00000000000001"),
+    ("Owner", {}),
+    ("Owner", {"name": "Ada"}),
+    ("Owner", {"id": "rec00000000000001"}),
+    ("Owner", {"id": None, "email": None}),
+    ("Owner", {"email": "ada"}),
+    ("Owner", {"email": 5}),
+    ("Owner", {"id": "usr00000000000001", "name": "\x00"}),
+    ("Owner", {"id": "usr00000000000001", "role": "owner"}),
+    ("Owner", [ADA_KNOWN]),
+    ("Team", ADA_KNOWN),
+    ("Team", [5]),
+    ("Team", ["Ada"]),
 ]
 
 
@@ -368,3 +409,49 @@ async def test_a_record_is_shown_with_its_cells_in_the_tables_order(base: Base) 
     await base.create(EVERYTHING, Ticked=True, Number=1, Name="a")
     (blob,) = (await base.workspace.page(Query(EVERYTHING))).records
     assert list(orjson.loads(blob)["fields"]) == ["Name", "Number", "Ticked", "Created", "Modified", "Count"]
+
+
+# --- objects ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("memory", [0, 2**29])
+async def test_objects_are_compared_and_ordered_by_the_text_that_names_them(database: Database, memory: int) -> None:
+    people = {"a": "bob@a.example", "b": "Ada@a.example", "c": "cy@a.example"}
+    async with opened_base(database, settings=WorkspaceSettings(memory=memory)) as base:
+        for name, email in people.items():
+            owner = {"email": email}
+            bars = {"text": email[::-1], "type": "upce"}
+            await base.do(Create(EVERYTHING, {"Name": name, "Owner": owner, "Team": [owner], "Code bars": bars}))
+        await base.create(EVERYTHING, Name="d")
+        if memory:
+            await base.shelved()
+        owner_field, bars_field = EVERYTHING.field("Owner"), EVERYTHING.field("Code bars")
+        assert await base.names(Query(EVERYTHING, sort=sort_by(EVERYTHING, "Owner"), page_size=1)) == [*"dbac"]
+        assert await base.names(Query(EVERYTHING, sort=sort_by(EVERYTHING, "-Code bars"))) == [*"cabd"]
+        assert await base.names(Query(EVERYTHING, equals=(equals(owner_field, "Ada@a.example"),))) == ["b"]
+        assert await base.names(Query(EVERYTHING, equals=(equals(bars_field, "elpmaxe.a@yc"),))) == ["c"]
+        assert await base.names(Query(EVERYTHING, equals=(equals(owner_field, ""),))) == ["d"]
+        for text in ("{Owner}='cy@a.example'", "{Team}='cy@a.example'", "FIND('@yc', {Code bars})"):
+            formula = base.workspace.formula(text, EVERYTHING)
+            assert await base.names(Query(EVERYTHING, formula=formula)) == ["c"], text
+    with pytest.raises(CannotSort):
+        sort_by(EVERYTHING, "Team")
+    with pytest.raises(CannotFilter):
+        equals(EVERYTHING.field("Team"), "Ada@a.example")
+
+
+async def test_a_link_is_named_by_a_barcode(base: Base) -> None:
+    parts = a_table("Parts", None, a_field("Bars", FieldType.BARCODE))
+    orders = a_table("Orders", "No", a_field("No", FieldType.SINGLE_LINE_TEXT), link_to(parts))
+    for table in (parts, orders):
+        await base.workspace.add_table(table, actor=ADA)
+    part = await base.create(parts, Bars={"text": "A1"})
+    await base.create(orders, No="1", Parts=[part])
+    formula = base.workspace.formula("{Parts}='A1'", base.workspace.table("Orders"))
+    assert await base.names(Query(base.workspace.table("Orders"), formula=formula), "No") == ["1"]
+
+
+async def test_what_only_airtable_fills_is_left_out(base: Base) -> None:
+    (written,) = await base.do(Create(EVERYTHING, {"Name": "a", "Summary": "b", "Source": "elsewhere"}))
+    assert [warning.split(" is ")[0] for warning in written.warnings] == ["Summary", "Source"]
+    assert (await base.cells(EVERYTHING, "a") or {}).keys() == {"Name", "Created", "Modified", "Count"}

@@ -563,6 +563,9 @@ async def test_a_table_added_later_is_kept(database: Database) -> None:
         with pytest.raises(InvalidSchema):
             await base.workspace.add_table(PROJECTS, actor=ADA)
         await base.create(EVERYTHING, Name="a")
+        # its link field has an inverse field among the projects now
+        there = list(base.workspace.tables.values())
+        assert [table.name for table in there] == ["Sprints", "Projects", "Everything"]
     async with opened_base(database, tables=[SPRINTS]) as base:
-        assert list(base.workspace.tables.values()) == [SPRINTS, PROJECTS, EVERYTHING]
+        assert list(base.workspace.tables.values()) == there
         assert await base.names(Query(EVERYTHING)) == ["a"]

@@ -48,6 +48,8 @@ NUMBERS = st.sampled_from([0, 1, 2, 3, -1, 0.5, -2.5, 7, 1e-7, 12345678901234, 1
 DAYS = st.sampled_from(["2024-01-31", "2024-02-29", "2026-11-25", "0001-01-01", "9999-12-31"])
 MOMENTS = st.sampled_from(["2024-01-31T00:00:00.000Z", "2026-11-25T12:30:15.123Z", "1969-12-31T23:59:59.999Z"])
 
+PEOPLE = st.sampled_from(["Ada", "a", "1"]).map(lambda name: {"id": "usr00000000000001", "name": name})
+
 CELLS: dict[FieldType, st.SearchStrategy[Any]] = {
     FieldType.RATING: st.integers(1, 5),
     FieldType.DURATION: NUMBERS,
@@ -61,6 +63,9 @@ CELLS: dict[FieldType, st.SearchStrategy[Any]] = {
     FieldType.MULTIPLE_ATTACHMENTS: st.lists(
         st.just({"id": "att1", "url": "https://a.example/b.png", "filename": "b.png"}), min_size=1, max_size=2
     ),
+    FieldType.BARCODE: st.builds(lambda text: {"text": text}, TEXTS.filter(bool)),
+    FieldType.SINGLE_COLLABORATOR: PEOPLE,
+    FieldType.MULTIPLE_COLLABORATORS: st.lists(PEOPLE, min_size=1, max_size=2),
 }
 
 

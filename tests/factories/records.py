@@ -54,6 +54,10 @@ def a_table(name: str, key: str | None, *fields: Field) -> Table:
     return Table(TableId(stable_id("tbl", "tests", name)), name, fields, key_id)
 
 
+def link_to(table: Table, name: str | None = None, **options: Any) -> Field:
+    return a_field(name or table.name, FieldType.MULTIPLE_RECORD_LINKS, linkedTableId=table.id, **options)
+
+
 PROJECTS = a_table("Projects", "Code", a_field("Code", FieldType.SINGLE_LINE_TEXT))
 """What `EVERYTHING` links to."""
 
@@ -80,6 +84,12 @@ EVERYTHING = a_table(
     a_field("Count", FieldType.AUTO_NUMBER),
     a_field("Projects", FieldType.MULTIPLE_RECORD_LINKS, linkedTableId=PROJECTS.id),
     a_field("Files", FieldType.MULTIPLE_ATTACHMENTS),
+    a_field("Essay", FieldType.RICH_TEXT),
+    a_field("Code bars", FieldType.BARCODE),
+    a_field("Owner", FieldType.SINGLE_COLLABORATOR),
+    a_field("Team", FieldType.MULTIPLE_COLLABORATORS),
+    a_field("Summary", FieldType.AI_TEXT, prompt=["Sum it up"]),
+    a_field("Source", FieldType.EXTERNAL_SYNC_SOURCE, choices=choices("elsewhere")),
 )
 """A table with a field of every type."""
 

@@ -16,7 +16,7 @@ from tests.service import Place, Service, running
 from airtable_connector.records import STANDARD_TABLES, CannotSort, Field, FieldType, Table, sort_by_fields, stable_id
 from airtable_connector.web.airtable_api import BEGINNING, DERIVED_ID, addresses
 from airtable_connector.web.airtable_api.base import VIEW_NAME, view_id
-from airtable_connector.web.airtable_api.scopes import BY_PERMISSION
+from airtable_connector.web.airtable_api.scopes import BY_PERMISSION, Scope
 from airtable_connector.web.airtable_api.writing import MERGEABLE
 from airtable_connector.web.document import describe
 from airtable_connector.web.document.cells import accepted, shown
@@ -134,6 +134,11 @@ def narrowed(ids: Ids) -> dict[str, Any]:
     """Return the part of the document that is the dialect's, for one table and the names that it knows."""
     document: dict[str, Any] = without_examples(DOCUMENT)
     document["paths"] = {path: item for path, item in document["paths"].items() if path.startswith(BEGINNING)}
+    # those that change the schema would change what the others ask for
+    for method, path, operation in list(operations(document)):
+        if needed(operation) == {str(Scope.WRITE_SCHEMA)}:
+            del document["paths"][path][method]
+    document["paths"] = {path: item for path, item in document["paths"].items() if item.keys() & set(METHODS)}
     parameters, schemas = document["components"]["parameters"], document["components"]["schemas"]
     # without cellFormat=string any text is taken
     parameters["AirtableTimeZone"]["schema"] = {"anyOf": [{"enum": ZONES}, {"type": "string"}]}

@@ -53,6 +53,9 @@ JSON = st.recursive(
         st.dictionaries(st.text(max_size=3), inner, max_size=3),
         st.fixed_dictionaries({}, optional={"id": inner, "url": inner, "filename": inner}),
         st.lists(st.fixed_dictionaries({"url": st.just("https://a.example/ä.png")}, optional={"filename": inner})),
+        st.fixed_dictionaries({"text": inner}, optional={"type": inner}),
+        st.fixed_dictionaries({"id": st.just("usr00000000000001")}, optional={"name": inner, "email": inner}),
+        st.fixed_dictionaries({"email": st.just("ada@a.example")}, optional={"name": inner}),
     ),
     max_leaves=5,
 )

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from airtable_connector.kernel.ids import FieldId, Ids, TableId
 from airtable_connector.records.errors import FieldNameTaken, InvalidSchema, TableNameTaken, UnknownField, UnknownTable
-from airtable_connector.records.schema import STANDARD_TABLES, Field, FieldType, Table
+from airtable_connector.records.schema import STANDARD_TABLES, Field, FieldType, Table, storable
 
 MOST_TABLES: Final = 1_000
 MOST_FIELDS: Final = 500
@@ -67,8 +67,13 @@ class FieldChange:
     options: Mapping[str, Any] | None = None
 
 
-def with_tables(present: Tables, tables: Sequence[Table]) -> Alteration:
+def with_tables(
+    present: Tables, tables: Sequence[Table], *, ids: Ids, inverses: Mapping[FieldId, str] | None = None
+) -> Alteration:
     """Add tables to those that are there.
+
+    Link fields that name no inverse field are given one in the table that they link to, named after their own. With
+    ``inverses`` only those that it names, under the name that it gives.
 
     Raises:
         TableNameTaken, FieldNameTaken: a name is given already.
@@ -84,13 +89,19 @@ def with_tables(present: Tables, tables: Sequence[Table]) -> Alteration:
     if len(known) > MOST_TABLES:
         raise InvalidSchema(f"a base has at most {MOST_TABLES} tables")
     for table in tables:
+        for field in table.fields:
+            if inverses is None or field.id in inverses:
+                name = table.name if inverses is None else inverses[field.id]
+                known |= _paired(known, table.id, field, name, ids=ids)
+    changed = [table for table in known.values() if present.get(table.id) is not table]
+    for table in changed:
         _check_description(table.description)
         _check_fields(table, known)
-    return Alteration(tables)
+    return Alteration([known[table.id] for table in tables] + [table for table in changed if table.id in present])
 
 
-def with_field(present: Tables, table_id: TableId, field: Field) -> Alteration:
-    """Add a field behind those of a table.
+def with_field(present: Tables, table_id: TableId, field: Field, *, ids: Ids) -> Alteration:
+    """Add a field behind those of a table; the linked table of a link field is given its inverse.
 
     Raises:
         UnknownTable: the base has no such table.
@@ -99,8 +110,13 @@ def with_field(present: Tables, table_id: TableId, field: Field) -> Alteration:
     """
     table = _table(present, table_id)
     grown = dataclasses.replace(table, fields=(*_without_name(table, field.name), field))
-    _check_fields(grown, present)
-    return Alteration([grown])
+    known = {**present, table.id: grown}
+    paired = _paired(known, table.id, field, table.name, ids=ids)
+    known |= paired
+    grown = known[table.id]
+    for changed in (grown, *paired.values()):
+        _check_fields(changed, known)
+    return Alteration([grown, *(changed for changed in paired.values() if changed is not grown)])
 
 
 def with_changed_field(
@@ -120,6 +136,7 @@ def with_changed_field(
     name = old.name if change.name is None else change.name
     if name != old.name:
         _refuse_standard(old.id in _STANDARD_FIELD_IDS, f"{table.name}.{old.name}")
+        _check_name(name, "a field")
         _without_name(table, name, beside=old)
     options = old.options if change.options is None else _changed_options(old, change.options, ids)
     description = old.description if change.description is None else _check_description(change.description)
@@ -131,6 +148,22 @@ def with_changed_field(
     return Alteration(
         [dataclasses.replace(table, fields=fields)], RenamedChoices(table.id, new, renamed) if renamed else None
     )
+
+
+def with_choices(
+    present: Tables, table_id: TableId, field_id: FieldId, names: Sequence[str], *, ids: Ids
+) -> Alteration:
+    """Add choices to a select field, behind those that it has; a name that it has already is no choice more.
+
+    Raises:
+        UnknownTable, UnknownField: there is no such table or field.
+        InvalidSchema: it would have too many choices.
+    """
+    field = _table(present, table_id).by_id.get(field_id)
+    held = () if field is None else field.choices
+    added = [name for name in dict.fromkeys(names) if name not in held]
+    wanted = [{"name": name} for name in (*held, *added)]
+    return with_changed_field(present, table_id, field_id, FieldChange(options={"choices": wanted}), ids=ids)
 
 
 def with_changed_table(
@@ -190,10 +223,14 @@ def _table(present: Tables, table_id: TableId) -> Table:
 
 
 def _check_table_name(present: Tables, name: str) -> None:
-    if not name.strip() or len(name) > LONGEST_NAME:
-        raise InvalidSchema(f"a table's name has 1 to {LONGEST_NAME} characters", field="name")
+    _check_name(name, "a table")
     if any(table.name.casefold() == name.casefold() for table in present.values()):
         raise TableNameTaken(name)
+
+
+def _check_name(name: str, whose: str) -> None:
+    if not name.strip() or len(name) > LONGEST_NAME or not storable(name):
+        raise InvalidSchema(f"the name of {whose} has 1 to {LONGEST_NAME} characters, and no NUL", field="name")
 
 
 def _check_fields(table: Table, known: Tables) -> None:
@@ -204,10 +241,56 @@ def _check_fields(table: Table, known: Tables) -> None:
         if field.name.casefold() in names:
             raise FieldNameTaken(table.name, field.name)
         names.add(field.name.casefold())
+        _check_name(field.name, "a field")
         _check_description(field.description)
         _check_choices(field.name, field.choices)
         if field.options.get("linkedTableId", table.id) not in known:
             raise InvalidSchema(f"{field.name} links to a table that is not in the base", field=field.name)
+        if field.inverse is not None and not is_paired(known, table.id, field):
+            raise InvalidSchema(f"the inverse field of {field.name} is not its inverse", field=field.name)
+
+
+def is_paired(known: Tables, table_id: TableId, field: Field) -> bool:
+    """Tell whether the field that a link field names as its inverse names it, too."""
+    linked = known.get(field.options["linkedTableId"])
+    other = None if linked is None or field.inverse is None else linked.by_id.get(field.inverse)
+    return (
+        other is not None
+        and other.id != field.id
+        and other.inverse == field.id
+        and other.options["linkedTableId"] == table_id
+    )
+
+
+def _paired(known: Tables, table_id: TableId, field: Field, name: str, *, ids: Ids) -> dict[TableId, Table]:
+    """Give a new link field its inverse, as Airtable does: not where it names one, nor within its own table."""
+    linked_id = field.options.get("linkedTableId")
+    if field.type is not FieldType.MULTIPLE_RECORD_LINKS or field.inverse is not None or linked_id == table_id:
+        return {}
+    table, linked = known[table_id], known.get(TableId(linked_id or ""))
+    if linked is None:
+        raise InvalidSchema(f"{field.name} links to a table that is not in the base", field=field.name)
+    inverse_id = FieldId(ids.mint("fld"))
+    shown = {"isReversed": False, "prefersSingleRecordLink": False}
+    options = {**shown, **field.options, "inverseLinkFieldId": inverse_id}
+    back = {"linkedTableId": table_id, **shown, "inverseLinkFieldId": field.id}
+    inverse = Field(inverse_id, _free_name(linked, name), field.type, back)
+    paired = dataclasses.replace(field, options=options)
+    fields = tuple(paired if each.id == field.id else each for each in table.fields)
+    return {
+        table.id: dataclasses.replace(table, fields=fields),
+        linked.id: dataclasses.replace(linked, fields=(*linked.fields, inverse)),
+    }
+
+
+def _free_name(table: Table, name: str) -> str:
+    """Return a name that no field of the table has: with a number behind it where it must be."""
+    taken = {field.name.casefold() for field in table.fields}
+    wanted, number = name, 2
+    while wanted.casefold() in taken:
+        wanted = f"{name[: LONGEST_NAME - 5]} {number}"
+        number += 1
+    return wanted
 
 
 def _without_name(table: Table, name: str, beside: Field | None = None) -> tuple[Field, ...]:
@@ -218,8 +301,10 @@ def _without_name(table: Table, name: str, beside: Field | None = None) -> tuple
 
 
 def _check_description(text: str) -> str:
-    if len(text) > LONGEST_DESCRIPTION:
-        raise InvalidSchema(f"a description has at most {LONGEST_DESCRIPTION} characters", field="description")
+    if len(text) > LONGEST_DESCRIPTION or not storable(text):
+        raise InvalidSchema(
+            f"a description has at most {LONGEST_DESCRIPTION} characters, and no NUL", field="description"
+        )
     return text
 
 
@@ -256,7 +341,7 @@ def _changed_choices(field: Field, wanted: Any, ids: Ids) -> list[dict[str, Any]
             known = held[item["id"]] if "id" in item else by_name.get(item["name"], {})
             color = COLORS[len(choices) % len(COLORS)] + "Light2"
             made = {} if known else {"id": ids.mint("sel"), "color": color}
-            kept = {name: item[name] for name in ("name", "color") if name in item}
+            kept = {name: str(item[name]) for name in ("name", "color") if name in item}
             choices.append({**made, **known, **kept})
         names = [choice["name"] for choice in choices]
         _check_choices(field.name, names)
@@ -264,8 +349,8 @@ def _changed_choices(field: Field, wanted: Any, ids: Ids) -> list[dict[str, Any]
         raise InvalidSchema(
             f"these are no choices of {field.name}", field="choices", hint='give [{"id"?, "name", "color"?}, …]'
         ) from cause
-    if not all(isinstance(name, str) and name for name in names):
-        raise InvalidSchema(f"a choice of {field.name} has no name", field="choices")
+    for name in names:
+        _check_name(name, f"a choice of {field.name}")
     identities = {choice.get("id", choice["name"]) for choice in choices}
     if any(choice.get("id", choice["name"]) not in identities for choice in field.options["choices"]):
         raise InvalidSchema(f"a choice of {field.name} would go", field="choices", hint="list all choices")

@@ -11,7 +11,7 @@ from airtable_connector.records.cache import Shelf
 from airtable_connector.records.findings import Findings
 from airtable_connector.records.formula import Fact, Input, source_of
 from airtable_connector.records.query import Equals, Page, Query, sort_key, sorts_as_text
-from airtable_connector.records.schema import Cell, FieldType, Table
+from airtable_connector.records.schema import NAMING_MEMBERS, Cell, FieldType, Table, naming
 from airtable_connector.records.sieve import Sieve, Turns
 
 if TYPE_CHECKING:
@@ -145,6 +145,8 @@ def _test(asked: Equals) -> Test:
     if isinstance(cell, list):
         item = cell[0]
         return lambda held: isinstance(held, list) and item in held
+    if field.type in NAMING_MEMBERS:
+        return lambda held: naming(field, held) == cell
     if sorts_as_text(field) or field.type is FieldType.SINGLE_SELECT:
         return partial(eq, str(cell))
     number = float(cell)  # type: ignore[arg-type] # the field holds numbers

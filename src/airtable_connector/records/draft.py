@@ -13,6 +13,7 @@ from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.kernel.ids import Ids, RecordId, TableId
 from airtable_connector.records.cache import Effect, Put, Remove
 from airtable_connector.records.errors import (
+    InvalidCell,
     KeyReused,
     KeyTaken,
     LinkTargetMissing,
@@ -36,7 +37,7 @@ from airtable_connector.records.requests import (
     Written,
     etag,
 )
-from airtable_connector.records.schema import Cell, Field, FieldType, Record, Surroundings, Table, read_cell
+from airtable_connector.records.schema import MOST_ITEMS, Cell, Field, FieldType, Record, Surroundings, Table, read_cell
 from airtable_connector.records.storage import Link
 
 
@@ -266,9 +267,46 @@ class Draft:
         record = Record(ordinal, record_id, table.id, key, created_at, self.at, self._head.seq + 1, cells)
         self._append(actor, record, Action.CREATE, None, cells)
         self._open.records[record_id] = record
-        return Written(Effected.CREATED, table, record, item.warnings)
+        self._mirror(actor, record, {})
+        return Written(Effected.CREATED, table, self._record(record_id), item.warnings)
 
     def _update(self, actor: Actor, item: Prepared, record: Record) -> Written:
+        written = self._change(actor, item, record)
+        if written.effect is Effected.UNCHANGED:
+            return written
+        self._mirror(actor, self._record(record.id), record.cells)
+        return dataclasses.replace(written, record=self._record(record.id))
+
+    def _mirror(self, actor: Actor, record: Record, before: Mapping[str, Cell]) -> None:
+        """Bring the inverse fields of linked records in line with a record's links, which were ``before``."""
+        for linked in self._tables[record.table].inverse_links:
+            held, holds = link_targets(before.get(linked.id)), link_targets(record.cells.get(linked.id))
+            for target in holds:
+                if target not in held:
+                    self._link_back(actor, linked, target, record.id, links=True)
+            for target in held:
+                if target not in holds:
+                    self._link_back(actor, linked, target, record.id, links=False)
+
+    def _link_back(self, actor: Actor, linked: Field, target: str, source: str, *, links: bool) -> None:
+        partner = self._find(target)
+        # one that is gone left every cell before
+        if partner is None or linked.inverse is None:
+            return
+        held = link_targets(partner.cells.get(linked.inverse))
+        if (source in held) is links:
+            return
+        wanted = [*held, source] if links else [each for each in held if each != source]
+        table = self._tables[partner.table]
+        if len(wanted) > MOST_ITEMS:
+            raise InvalidCell(
+                linked.name, f"a link to {target}", allowed=f"at most {MOST_ITEMS} records that link to the same one"
+            )
+        item = Prepared(Update(table, target, {}), {linked.inverse: wanted or None}, None, ())
+        self._change(actor, item, partner)
+
+    def _change(self, actor: Actor, item: Prepared, record: Record) -> Written:
+        """Change a record by itself; what links to it stays as it is."""
         table = item.operation.table
         wanted = self._settled(table, item.cells, record.cells)
         sent = {name: wanted.get(name) for name in item.cells}
@@ -315,7 +353,7 @@ class Draft:
                 if gone.id in targets and record.id != gone.id:
                     left = [target for target in targets if target != gone.id]
                     item = Prepared(Update(table, record.id, {}), {linked.id: left or None}, None, ())
-                    self._update(actor, item, self._record(record.id))
+                    self._change(actor, item, self._record(record.id))
 
     # what the draft knows
 

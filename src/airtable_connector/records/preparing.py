@@ -183,6 +183,40 @@ def links_to_empty(
     ]
 
 
+def partners(ready: Sequence[Ready], loaded: Iterable[Record]) -> set[str]:
+    """Name the records whose inverse fields may change with these operations: those that are linked to now.
+
+    Those that will be linked to are among the needs of the operations. Those of a record that is deleted link to it, so
+    that `links_to_empty` tells of them.
+    """
+    named: set[tuple[TableId, str | None]] = set()
+    tables = set[TableId]()
+    known = [item for item in ready if isinstance(item, Prepared) and item.operation.table.inverse_links]
+    linking = [item for item in known if _writes_links(item)]
+    for item in linking:
+        operation = item.operation
+        if isinstance(operation, Update):
+            named.add((operation.table.id, operation.target))
+        if isinstance(operation, Merge):
+            tables.add(operation.table.id)
+        if isinstance(operation, Upsert):
+            named.add((operation.table.id, item.key))
+    # a record may only now be given the key that a later operation names it by
+    tables |= {item.operation.table.id for item in known if (item.operation.table.id, item.key) in named}
+    by_id = {item.operation.table.id: item.operation.table for item in linking}
+    return {
+        target
+        for record in (loaded if linking else ())
+        if record.table in tables or {(record.table, record.id), (record.table, record.key)} & named
+        for linked in by_id[record.table].inverse_links
+        for target in link_targets(record.cells.get(linked.id))
+    }
+
+
+def _writes_links(item: Prepared) -> bool:
+    return any(field.id in item.cells for field in item.operation.table.inverse_links)
+
+
 def link_targets(cell: object) -> list[str]:
     """List the record ids in a link cell."""
     return [str(item) for item in cell] if isinstance(cell, list) else []

@@ -13,13 +13,14 @@ import orjson
 from airtable_connector.records.errors import CannotFilter, CannotSort, InvalidOffset, TooManySorts
 from airtable_connector.records.formula import cell_of, source_of
 from airtable_connector.records.schema import (
-    COLLABORATOR_TYPES,
+    NAMING_MEMBERS,
     NUMBER_TYPES,
     Cell,
     Field,
     FieldType,
     Record,
     Table,
+    naming,
     read_text,
     storable,
 )
@@ -42,19 +43,25 @@ SORTED_CHARACTERS = 200
 SortKey: TypeAlias = tuple[int, str | float]
 """What a cell is ordered by: whether it holds something, then its value."""
 
-UNSORTABLE = COLLABORATOR_TYPES | {
-    FieldType.MULTIPLE_SELECTS,
-    FieldType.MULTIPLE_RECORD_LINKS,
-    FieldType.MULTIPLE_ATTACHMENTS,
-    FieldType.MULTIPLE_LOOKUP_VALUES,
-    FieldType.BUTTON,
-}
+UNSORTABLE = frozenset(
+    {
+        FieldType.MULTIPLE_SELECTS,
+        FieldType.MULTIPLE_RECORD_LINKS,
+        FieldType.MULTIPLE_ATTACHMENTS,
+        FieldType.MULTIPLE_COLLABORATORS,
+        FieldType.MULTIPLE_LOOKUP_VALUES,
+        FieldType.BUTTON,
+    }
+)
 
-WITHOUT_EQUALS = COLLABORATOR_TYPES | {
-    FieldType.MULTIPLE_ATTACHMENTS,
-    FieldType.MULTIPLE_LOOKUP_VALUES,
-    FieldType.BUTTON,
-}
+WITHOUT_EQUALS = frozenset(
+    {
+        FieldType.MULTIPLE_ATTACHMENTS,
+        FieldType.MULTIPLE_COLLABORATORS,
+        FieldType.MULTIPLE_LOOKUP_VALUES,
+        FieldType.BUTTON,
+    }
+)
 """Types whose cells have no text to compare with."""
 
 _NUMBERS = NUMBER_TYPES | {FieldType.AUTO_NUMBER}
@@ -139,6 +146,8 @@ def equals(field: Field, text: str) -> Equals:
     """
     if field.holds in WITHOUT_EQUALS:
         raise CannotFilter(field.name, field.type)
+    if field.type in NAMING_MEMBERS:
+        return Equals(field, text or None)
     return Equals(field, read_text(field, text))
 
 
@@ -222,6 +231,7 @@ def sort_key(field: Field, cell: Cell | None) -> SortKey:
         return 0, "" if sorts_as_text(field) else 0
     if field.is_fact:
         return 1, str(cell)
+    cell = naming(field, cell)
     if isinstance(cell, dict):
         # an error, or a number that is not finite
         return 1, "" if sorts_as_text(field) else 0

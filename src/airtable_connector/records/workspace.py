@@ -24,6 +24,7 @@ from airtable_connector.records.altering import (
     Tables,
     with_changed_field,
     with_changed_table,
+    with_choices,
     with_field,
     with_tables,
 )
@@ -115,6 +116,11 @@ class Workspace:
         return self._catalogue.by_name
 
     @property
+    def ids(self) -> Ids:
+        """Where the ids of new tables and fields come from."""
+        return self._ids
+
+    @property
     def head(self) -> Head:
         """Where the feed ends, as far as this process has seen."""
         return self._shelving.head
@@ -161,20 +167,30 @@ class Workspace:
         return FormulaCache(FORMULAS)
 
     async def add_table(self, table: Table, *, actor: Actor) -> Table:
-        """Add a table to the base, and return it as it is now.
+        """Add a table to the base, and return it as it is now: its link fields are given inverse fields.
 
         Raises:
             TableNameTaken, FieldNameTaken: a name is given already.
             InvalidSchema: a table of that id exists, or a link field names a table that does not.
             FormulaError, CircularFields: a computed field cannot work whatever the records hold.
         """
-        (added,) = await self._alter(actor, lambda present: with_tables(present, [table]))
+        added, *_ = await self._alter(actor, lambda present: with_tables(present, [table], ids=self._ids))
         return added
+
+    async def add_tables(self, tables: Sequence[Table], *, inverses: Mapping[FieldId, str], actor: Actor) -> None:
+        """Add tables that may link to each other; of their link fields those in ``inverses`` get one, of that name.
+
+        Raises:
+            TableNameTaken, FieldNameTaken: a name is given already.
+            InvalidSchema: a table of that id exists, or a link field names a table or an inverse field that does not.
+        """
+        await self._alter(actor, lambda present: with_tables(present, tables, ids=self._ids, inverses=inverses))
 
     async def add_field(self, table: TableId, field: Field, *, actor: Actor) -> Table:
         """Add a field behind those of a table, and return the table as it is now.
 
-        The cells of a computed field are made afterwards, in portions.
+        A link field is given an inverse field in the linked table, unless it is the same table. The cells of a
+        computed field are made afterwards, in portions.
 
         Raises:
             UnknownTable: there is no such table.
@@ -182,7 +198,7 @@ class Workspace:
             InvalidSchema: the table is full, or a link field names a table that is not in the base.
             FormulaError, CircularFields: a computed field cannot work whatever the records hold.
         """
-        (changed,) = await self._alter(actor, lambda present: with_field(present, table, field))
+        changed, *_ = await self._alter(actor, lambda present: with_field(present, table, field, ids=self._ids))
         return changed
 
     async def change_field(
@@ -210,6 +226,18 @@ class Workspace:
         change = FieldChange(name, description, options)
         (changed,) = await self._alter(
             actor, lambda present: with_changed_field(present, table, field, change, ids=self._ids)
+        )
+        return changed
+
+    async def add_choices(self, table: TableId, field: FieldId, names: Sequence[str], *, actor: Actor) -> Table:
+        """Add choices to a select field as far as it lacks them, and return the table as it is now.
+
+        Raises:
+            UnknownTable, UnknownField: there is no such table or field.
+            InvalidSchema: it would have too many choices.
+        """
+        changed, *_ = await self._alter(
+            actor, lambda present: with_choices(present, table, field, names, ids=self._ids)
         )
         return changed
 

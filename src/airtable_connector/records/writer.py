@@ -19,7 +19,7 @@ from airtable_connector.records.catalogue import Catalogue, described
 from airtable_connector.records.draft import Draft, recognise
 from airtable_connector.records.errors import QueueFull, RequestInFlight, StoreClosing
 from airtable_connector.records.feed import Head
-from airtable_connector.records.preparing import Ready, links_to_empty, needs, prepare_all, renewed
+from airtable_connector.records.preparing import Ready, links_to_empty, needs, partners, prepare_all, renewed
 from airtable_connector.records.requests import (
     MESSAGE_KEY,
     Actor,
@@ -340,6 +340,9 @@ class Writer:
             loaded |= {r.id: r for r in await storage.records_by_key(tx, table, keys)}
         for question in wanted.questions:
             loaded |= {r.id: r for r in await storage.find(tx, question)}
+        linked = partners(ready, loaded.values()) - loaded.keys()
+        if linked:
+            loaded |= {r.id: r for r in await storage.records_by_id(tx, linked)}
         for field, gone in links_to_empty(ready, loaded.values(), schema.tables.values()):
             loaded |= {r.id: r for r in await storage.records_referring(tx, field.id, gone)}
         return self._draft(head, at, loaded.values(), schema, await self._first_numbers(tx, ready))

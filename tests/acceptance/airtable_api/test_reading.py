@@ -294,8 +294,8 @@ class TestAddresses:
 
     def test_what_is_not_offered_says_so(self, wire: Wire) -> None:
         for method, path in (
-            ("POST", f"/v0/meta/bases/{wire.base}/tables"),
-            ("GET", f"/v0/bases/{wire.base}/webhooks"),
+            ("POST", "/v0/meta/bases"),
+            ("GET", f"/v0/meta/bases/{wire.base}"),
         ):
             status, kind, message = wire.refused(method, path, **({"json": {}} if method == "POST" else {}))
             assert (status, kind) == (404, "NOT_FOUND")

@@ -21,7 +21,7 @@ from airtable_connector.records.draft import Draft
 from airtable_connector.records.feed import Action
 from airtable_connector.records.preparing import link_targets
 from airtable_connector.records.requests import Actor, Effected, Written
-from airtable_connector.records.schema import COLLABORATOR_TYPES, Cell, FieldType, Record
+from airtable_connector.records.schema import Cell, FieldType, Record
 from airtable_connector.records.storage import Recomputation
 
 REQUESTS_IN_FULL: Final = 10
@@ -33,7 +33,7 @@ MOST_LINKED: Final = 5_000
 EDITS_LOOKED_AT: Final = 50
 """The last entries of a record's history, in which is looked who changed it when a field asks that for all records."""
 
-HISTORICAL_TYPES: Final = COLLABORATOR_TYPES | {FieldType.LAST_MODIFIED_TIME}
+HISTORICAL_TYPES: Final = frozenset({FieldType.CREATED_BY, FieldType.LAST_MODIFIED_BY, FieldType.LAST_MODIFIED_TIME})
 """Types whose cells follow from what somebody did, not from what the records hold."""
 
 LONGEST_HOLD: Final = 0.002

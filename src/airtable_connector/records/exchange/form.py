@@ -13,8 +13,17 @@ VERSION = 1
 RECORD_COLUMNS = ("id", "createdTime")
 """The leading columns of a CSV file that are no fields. Either may be missing; elsewhere these names mean fields."""
 
-LIST_TYPES = frozenset({FieldType.MULTIPLE_SELECTS, FieldType.MULTIPLE_RECORD_LINKS, FieldType.MULTIPLE_ATTACHMENTS})
-"""Types whose cells are lists, written as JSON text into one CSV cell."""
+JSON_TYPES = frozenset(
+    {
+        FieldType.MULTIPLE_SELECTS,
+        FieldType.MULTIPLE_RECORD_LINKS,
+        FieldType.MULTIPLE_ATTACHMENTS,
+        FieldType.BARCODE,
+        FieldType.SINGLE_COLLABORATOR,
+        FieldType.MULTIPLE_COLLABORATORS,
+    }
+)
+"""Types whose cells are lists or objects, written as JSON text into one CSV cell."""
 
 
 class Form(StrEnum):

@@ -14,6 +14,7 @@ from airtable_connector.database import Database
 from airtable_connector.kernel.errors import Conflict, ConnectorError, Invalid, NotFound
 from airtable_connector.kernel.ids import Ids, TableId
 from airtable_connector.records import storage
+from airtable_connector.records.altering import is_paired
 from airtable_connector.records.errors import UnknownTable
 from airtable_connector.records.exchange.errors import MalformedRow, TooManyRefused
 from airtable_connector.records.exchange.options import ImportOptions, OnBad, RowIds
@@ -31,7 +32,7 @@ from airtable_connector.records.exchange.planning import (
 from airtable_connector.records.exchange.rows import Row, Unreadable, definitions, digest, read_rows
 from airtable_connector.records.exchange.tally import Refusal, Tally
 from airtable_connector.records.requests import Actor, Done, Repeatable, Replayed, StoredAnswer, WriteRequest
-from airtable_connector.records.schema import Table, table_from_definition
+from airtable_connector.records.schema import Field, Table, table_from_definition
 from airtable_connector.records.workspace import Workspace
 
 MOST_REFUSED = 10_000
@@ -106,17 +107,25 @@ class Import:
     # --- before the rows ----------------------------------------------------------------------------------------
 
     async def _add_missing_tables(self) -> tuple[str, ...]:
-        """Add the tables that the file defines and the base lacks, in the file's order: links point backward."""
-        added: list[str] = []
-        ids: dict[TableId, TableId] = {}
-        for definition in definitions(self._file, self._options.form):
-            table = table_from_definition(definition)
-            there = self._workspace.tables.get(table.name)
-            if there is None and self._options.table in (None, table.name, table.id):
-                await self._workspace.add_table(_relinked(table, ids), actor=self._actor)
-                added.append(table.name)
-            ids[table.id] = table.id if there is None else there.id
-        return tuple(added)
+        """Add the tables that the file defines and the base lacks, all together: links may point both ways."""
+        defined = [table_from_definition(one) for one in definitions(self._file, self._options.form)]
+        there = self._workspace.tables
+        ids = {table.id: there.get(table.name, table).id for table in defined}
+        missing = [table for table in defined if table.name not in there]
+        wanted = [table for table in missing if self._options.table in (None, table.name, table.id)]
+        if wanted:
+            relinked = [_relinked(table, ids) for table in wanted]
+            known = {table.id: table for table in (*there.values(), *relinked)}
+            lost = [
+                field for table in relinked for field in table.inverse_links if not is_paired(known, table.id, field)
+            ]
+            names = {field.id: field.name for table in defined for field in table.fields}
+            await self._workspace.add_tables(
+                [_without_inverses(table, lost) for table in relinked],
+                inverses={field.id: names[field.inverse] for field in lost if field.inverse in names},
+                actor=self._actor,
+            )
+        return tuple(table.name for table in wanted)
 
     async def _find_run(self) -> None:
         """Continue the run that was interrupted; after one that came to its end, begin another."""
@@ -315,4 +324,13 @@ def _relinked(table: Table, ids: dict[TableId, TableId]) -> Table:
         linked = field.get("options", {}).get("linkedTableId")
         if linked in ids:
             field["options"]["linkedTableId"] = ids[linked]
+    return table_from_definition(definition)
+
+
+def _without_inverses(table: Table, lost: Sequence[Field]) -> Table:
+    """Leave out which inverse fields some fields had: a table that the base has already lacks them."""
+    definition = table.definition()
+    for field, shown in zip(table.fields, definition["fields"], strict=True):
+        if field in lost:
+            del shown["options"]["inverseLinkFieldId"]
     return table_from_definition(definition)

@@ -150,8 +150,7 @@ class Planner:
         wanted = {name: self._link_cell(row.table.field(name), value, store) for name, value in links.items()}
         if self._on_key is OnKey.REFUSE:
             wanted = {name: value for name, value in wanted.items() if value}
-            held = {name: there.cells.get(row.table.field(name).id) for name in wanted}
-            if any(held[name] not in (None, value) for name, value in wanted.items()):
+            if any(not _is_free(row.table.field(name), there, value) for name, value in wanted.items()):
                 raise _taken(row.table, self.record_id(row), self.key(row), there.id)
         return Update(row.table, there.id, wanted) if wanted else None
 
@@ -201,6 +200,16 @@ def has_links(table: Table) -> bool:
 
 def _is_link(known: Field) -> bool:
     return known.type is FieldType.MULTIPLE_RECORD_LINKS
+
+
+def _is_free(known: Field, there: Record, wanted: Cell | None) -> bool:
+    """Tell whether a link cell may be set: it is empty, or so already, or has some of it from its inverse field."""
+    held = there.cells.get(known.id)
+    if held is None or held == wanted:
+        return True
+    if known.inverse is None or not isinstance(held, list) or not isinstance(wanted, list):
+        return False
+    return set(held) <= set(wanted)
 
 
 def _sendable(table: Table, fields: Mapping[str, object]) -> dict[str, object]:

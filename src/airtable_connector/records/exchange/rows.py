@@ -13,7 +13,7 @@ from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.kernel.ids import RecordId, parse_record_id
 from airtable_connector.records.errors import InvalidCell, UnknownField
 from airtable_connector.records.exchange.errors import MalformedFile, MalformedRow
-from airtable_connector.records.exchange.form import FORMAT, LIST_TYPES, RECORD_COLUMNS, VERSION, Form
+from airtable_connector.records.exchange.form import FORMAT, JSON_TYPES, RECORD_COLUMNS, VERSION, Form
 from airtable_connector.records.schema import Field, Table, read_text, stable_id
 
 LONGEST_LINE = 16 * 1024 * 1024
@@ -287,9 +287,9 @@ def _check_utf_8(raw: bytes) -> None:
 
 
 def _csv_value(field: Field, text: str) -> object:
-    if field.type not in LIST_TYPES or not text.startswith("["):
+    if field.type not in JSON_TYPES or not text.startswith(("[", "{")):
         return read_text(field, text)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as cause:
-        raise InvalidCell(field.name, "this text", allowed="a JSON list, or one item alone") from cause
+        raise InvalidCell(field.name, "this text", allowed="a JSON list or object, or one item alone") from cause

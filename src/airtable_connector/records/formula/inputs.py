@@ -19,7 +19,7 @@ from airtable_connector.records.formula.values import (
     stored_moment,
     to_text,
 )
-from airtable_connector.records.schema import COLLABORATOR_TYPES, FAILING_TYPES, Cell, Field, FieldType, Record
+from airtable_connector.records.schema import FAILING_TYPES, NAMING_MEMBERS, Cell, Field, FieldType, Record
 
 STEPS = 500_000_000
 """What one evaluation or scan may cost when nothing else is said; some seconds of a processor."""
@@ -100,8 +100,12 @@ class Context:
         return [stored_moment(item) if isinstance(item, str) else item for item in items]
 
     def named(self, cell: Mapping[str, Any] | None) -> str | None:
-        """Read a collaborator's name, or a button's label."""
+        """Read a collaborator's name, the text of a barcode, or a button's label."""
         return None if cell is None else _scalar(cell)
+
+    def people(self, cell: Sequence[Mapping[str, str]] | None) -> list[Scalar] | None:
+        """Name the collaborators of a cell, and pay for them."""
+        return None if cell is None else [item["name"] for item in self._paid(cell)]
 
     def _paid(self, items: Sequence[T]) -> Sequence[T]:
         self.work.spend(STEPS_PER_ITEM * len(items))
@@ -133,6 +137,12 @@ _KINDS: Mapping[FieldType, Kind] = {
     FieldType.CREATED_BY: Kind.TEXT,
     FieldType.LAST_MODIFIED_BY: Kind.TEXT,
     FieldType.BUTTON: Kind.TEXT,
+    FieldType.RICH_TEXT: Kind.TEXT,
+    FieldType.BARCODE: Kind.TEXT,
+    FieldType.SINGLE_COLLABORATOR: Kind.TEXT,
+    FieldType.MULTIPLE_COLLABORATORS: Kind.ARRAY,
+    FieldType.AI_TEXT: Kind.TEXT,
+    FieldType.EXTERNAL_SYNC_SOURCE: Kind.TEXT,
 }
 
 _DATES = frozenset({kind for kind, value in _KINDS.items() if value is Kind.DATE})
@@ -176,10 +186,10 @@ def may_fail(source: Input) -> bool:
 
 
 def reading(source: Input) -> str | None:
-    """Return the name of the method of `Context` that reads the cells of an array field, or None for other inputs."""
+    """Return the name of the method of `Context` that reads a field's cells; None when a cell is its own value."""
     if isinstance(source, Fact):
         return None
-    if source.type is FieldType.BUTTON or source.type in COLLABORATOR_TYPES:
+    if source.type is FieldType.BUTTON or source.type in NAMING_MEMBERS:
         return "named"
     if source.holds is FieldType.MULTIPLE_LOOKUP_VALUES:
         result = source.options.get("result") or {}
@@ -193,6 +203,8 @@ def reading(source: Input) -> str | None:
             return "linked"
         case FieldType.MULTIPLE_ATTACHMENTS:
             return "attached"
+        case FieldType.MULTIPLE_COLLABORATORS:
+            return "people"
         case _:
             return None
 
@@ -227,4 +239,4 @@ def _scalar(cell: Any) -> Any:
         return _SPECIAL[cell["specialValue"]]
     if "filename" in cell:
         return f"{cell['filename']} ({cell.get('url', '')})"
-    return cell.get("name") or cell.get("label")
+    return cell.get("name") or cell.get("text") or cell.get("label")

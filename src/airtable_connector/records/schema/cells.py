@@ -16,10 +16,10 @@ from airtable_connector.kernel.clock import iso
 from airtable_connector.kernel.ids import Ids, looks_like_record_id
 from airtable_connector.kernel.jsonvalues import describe
 from airtable_connector.records.errors import InvalidCell, UnknownChoice
-from airtable_connector.records.schema.fields import Field, FieldType
+from airtable_connector.records.schema.fields import NAMING_MEMBERS, Field, FieldType, stable_id
 
 Cell: TypeAlias = str | int | float | bool | list[Any] | dict[str, Any]
-"""A cell as it is kept: JSON, in one form per type. Only computed cells are objects."""
+"""A cell as it is kept: JSON, in one form per type."""
 
 LONGEST_TEXT = 100_000
 """Characters in a text cell (Airtable's limit for long text)."""
@@ -43,6 +43,8 @@ LONGEST_NUMBER = 400
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_PERSON = re.compile(r"(usr|ugp)[0-9A-Za-z]{14}", re.ASCII)
+_BULLET = re.compile(r"^(\s*)\* ", re.MULTILINE)
 _URL = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
 
 
@@ -111,6 +113,14 @@ def read_text(field: Field, text: str) -> Cell | None:
             return _choices(field, [text], None)
         case FieldType.MULTIPLE_RECORD_LINKS:
             return _links(field, [text], None)
+        case FieldType.BARCODE:
+            return _barcode(field, {"text": text}, None)
+        case FieldType.SINGLE_COLLABORATOR:
+            return _collaborator(field, _spelled_person(text), None)
+        case FieldType.MULTIPLE_COLLABORATORS:
+            return _collaborators(field, [_spelled_person(text)], None)
+        case FieldType.AI_TEXT | FieldType.EXTERNAL_SYNC_SOURCE:
+            return _text(field, text, None)
         case _:
             return _READERS[field.holds](field, text, None)
 
@@ -118,6 +128,11 @@ def read_text(field: Field, text: str) -> Cell | None:
 def one_form(number: float) -> int | float:
     """Write a finite number in the one form that it has, or the same state had two names (ETag) in two replicas."""
     return int(number) if number.is_integer() and int(number) in WHOLE_NUMBERS else number
+
+
+def naming(field: Field, cell: Cell | None) -> Cell | None:
+    """Return what stands for a cell where it is compared or ordered: of an object the member that names it."""
+    return cell[NAMING_MEMBERS[field.type]] if isinstance(cell, dict) and field.type in NAMING_MEMBERS else cell
 
 
 def storable(text: str) -> bool:
@@ -137,6 +152,50 @@ def _text(field: Field, value: object, _around: Surroundings | None) -> str:
             allowed="a text without NUL characters and lone surrogates",
         )
     return value
+
+
+def _rich_text(field: Field, value: object, _around: Surroundings | None) -> str:
+    """Keep Markdown as Airtable writes it: bullets are dashes, and it ends with a line break."""
+    text = _BULLET.sub(r"\1- ", _text(field, value, None))
+    return _text(field, text if text.endswith("\n") else f"{text}\n", None)
+
+
+def _barcode(field: Field, value: object, _around: Surroundings | None) -> dict[str, Any] | None:
+    allowed = '{"text": "…", "type"?: "…"}'
+    if not isinstance(value, Mapping) or not value.keys() <= {"text", "type"}:
+        raise InvalidCell(field.name, describe(value), allowed=allowed)
+    text, kind = _text(field, value.get("text"), None), value.get("type")
+    if kind is None:
+        return {"text": text} if text else None
+    if not isinstance(kind, str) or not 1 <= len(kind) <= 40 or not storable(kind):
+        raise InvalidCell(field.name, "this type", allowed=allowed)
+    return {"text": text, "type": kind} if text else None
+
+
+def _collaborator(field: Field, value: object, _around: Surroundings | None) -> dict[str, Any]:
+    allowed = '{"id": "usr…"} or {"email": "…"}'
+    if not isinstance(value, Mapping) or not {"id", "email"} & value.keys() <= value.keys() <= {"id", "email", "name"}:
+        raise InvalidCell(field.name, describe(value), allowed=allowed)
+    told = {name: item for name, item in value.items() if item is not None}
+    for item in told.values():
+        if not isinstance(item, str) or not 1 <= len(item) <= 255 or not storable(item):
+            raise InvalidCell(field.name, "this collaborator", allowed=allowed)
+    email = told.get("email")
+    person = told.get("id") or (None if email is None else stable_id("usr", email.casefold()))
+    if person is None or not _PERSON.fullmatch(person) or (email is not None and "@" not in email):
+        raise InvalidCell(field.name, "this collaborator", allowed=allowed)
+    # in the order that PostgreSQL keeps the members in, so that the same state has one name everywhere
+    return {"id": person, "name": told.get("name") or email or person, **({} if email is None else {"email": email})}
+
+
+def _collaborators(field: Field, value: object, _around: Surroundings | None) -> list[dict[str, Any]]:
+    items = _items(field, value, "a list of collaborators")
+    named = [_collaborator(field, {"id": item} if isinstance(item, str) else item, None) for item in items]
+    return list({person["id"]: person for person in named}.values())
+
+
+def _spelled_person(text: str) -> dict[str, str]:
+    return {"id" if _PERSON.fullmatch(text) else "email": text}
 
 
 def _number(field: Field, value: object, _around: Surroundings | None = None) -> int | float:
@@ -293,4 +352,8 @@ _READERS: Mapping[FieldType, Callable[[Field, object, Any], Cell | None]] = {
     FieldType.DATE_TIME: _moment,
     FieldType.MULTIPLE_RECORD_LINKS: _links,
     FieldType.MULTIPLE_ATTACHMENTS: _attachments,
+    FieldType.RICH_TEXT: _rich_text,
+    FieldType.BARCODE: _barcode,
+    FieldType.SINGLE_COLLABORATOR: _collaborator,
+    FieldType.MULTIPLE_COLLABORATORS: _collaborators,
 }

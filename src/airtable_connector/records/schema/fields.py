@@ -41,6 +41,12 @@ class FieldType(StrEnum):
     CREATED_BY = "createdBy"
     LAST_MODIFIED_BY = "lastModifiedBy"
     BUTTON = "button"
+    RICH_TEXT = "richText"
+    BARCODE = "barcode"
+    SINGLE_COLLABORATOR = "singleCollaborator"
+    MULTIPLE_COLLABORATORS = "multipleCollaborators"
+    AI_TEXT = "aiText"
+    EXTERNAL_SYNC_SOURCE = "externalSyncSource"
 
 
 TEXT_TYPES = frozenset(
@@ -50,6 +56,7 @@ TEXT_TYPES = frozenset(
         FieldType.URL,
         FieldType.EMAIL,
         FieldType.PHONE_NUMBER,
+        FieldType.RICH_TEXT,
     }
 )
 NUMBER_TYPES = frozenset(
@@ -68,16 +75,26 @@ DERIVED_TYPES = frozenset(
 )
 """Computed types whose cells are kept, and made anew when what they depend on changes."""
 
-COMPUTED_TYPES = DERIVED_TYPES | {FieldType.CREATED_TIME, FieldType.LAST_MODIFIED_TIME, FieldType.AUTO_NUMBER}
-"""Types whose cells the store makes itself."""
+FOREIGN_TYPES = frozenset({FieldType.AI_TEXT, FieldType.EXTERNAL_SYNC_SOURCE})
+"""Types whose cells only Airtable's own services fill: here they are in definitions, and empty in every record."""
+
+COMPUTED_TYPES = (
+    DERIVED_TYPES | FOREIGN_TYPES | {FieldType.CREATED_TIME, FieldType.LAST_MODIFIED_TIME, FieldType.AUTO_NUMBER}
+)
+"""Types whose cells no caller writes."""
 
 FAILING_TYPES = frozenset(
     {FieldType.FORMULA, FieldType.ROLLUP, FieldType.MULTIPLE_LOOKUP_VALUES, FieldType.COUNT, FieldType.BUTTON}
 )
 """Computed types whose cell can be an object: an error, or a number that is not finite."""
 
-COLLABORATOR_TYPES = frozenset({FieldType.CREATED_BY, FieldType.LAST_MODIFIED_BY})
-"""Types whose cell says who somebody is: ``{"id", "email", "name"}``."""
+NAMING_MEMBERS: Mapping[FieldType, str] = {
+    FieldType.BARCODE: "text",
+    FieldType.SINGLE_COLLABORATOR: "name",
+    FieldType.CREATED_BY: "name",
+    FieldType.LAST_MODIFIED_BY: "name",
+}
+"""Types whose cells are objects, and the member that stands for such a cell where a text is compared or ordered."""
 
 _NEEDED: Mapping[FieldType, tuple[str, ...]] = {
     FieldType.MULTIPLE_RECORD_LINKS: ("linkedTableId",),
@@ -94,8 +111,8 @@ class Field:
     """One column of a table.
 
     ``options`` are Airtable's: ``choices`` for selects, ``precision`` for numbers, ``max`` for ratings,
-    ``linkedTableId`` for links, ``timeZone`` for moments. Of computed fields they say what is computed; a rollup has
-    its ``formula`` over ``values``, a button its ``label`` and the formula of its ``url``.
+    ``linkedTableId`` and ``inverseLinkFieldId`` for links, ``timeZone`` for moments. Of computed fields they say what
+    is computed; a rollup has its ``formula`` over ``values``, a button its ``label`` and the formula of its ``url``.
     """
 
     id: FieldId
@@ -115,7 +132,7 @@ class Field:
 
     @cached_property
     def computed(self) -> bool:
-        """Whether the store makes the cell, so that a caller's value is left out."""
+        """Whether nobody writes the cell from outside, so that a caller's value is left out."""
         return self.type in COMPUTED_TYPES
 
     @cached_property
@@ -143,6 +160,12 @@ class Field:
     def choices(self) -> tuple[str, ...]:
         """The names of a select field's choices, in their order."""
         return tuple(choice["name"] for choice in self.options.get("choices", ()))
+
+    @cached_property
+    def inverse(self) -> FieldId | None:
+        """The field of the linked table that holds a link field's links the other way round, if there is one."""
+        named = self.options.get("inverseLinkFieldId") if self.type is FieldType.MULTIPLE_RECORD_LINKS else None
+        return None if named is None else FieldId(named)
 
     def definition(self) -> dict[str, Any]:
         """Describe the field in the form of Airtable's Meta API."""

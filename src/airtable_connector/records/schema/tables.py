@@ -89,6 +89,11 @@ class Table:
         return tuple(field for field in self.fields if field.derived)
 
     @cached_property
+    def inverse_links(self) -> tuple[Field, ...]:
+        """The link fields whose links the linked table holds, too."""
+        return tuple(field for field in self.link_fields if field.inverse is not None)
+
+    @cached_property
     def depends_on_store(self) -> bool:
         """Whether cells of the table can be judged only beside what the store holds."""
         return bool(self.link_fields or self.attachment_fields)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from airtable_connector.database import Reader, Sql
 from airtable_connector.records.query import SORTED_CHARACTERS, Query, Sort, sorts_as_number, sorts_as_text
-from airtable_connector.records.schema import FAILING_TYPES, Field, FieldType, Record, storable
+from airtable_connector.records.schema import FAILING_TYPES, NAMING_MEMBERS, Field, FieldType, Record, storable
 from airtable_connector.records.storage.rows import CELLS_POSTGRES, CELLS_SQLITE, COLUMNS, record_from
 
 
@@ -45,6 +45,8 @@ class _Statement:
     def _cell(self, field: Field) -> str:
         name = f"f{list(self.query.table.fields).index(field)}"
         self.values[name] = field.id
+        if field.type in NAMING_MEMBERS:
+            return f"cells -> :{name} ->> '{NAMING_MEMBERS[field.type]}'"
         return f"cells ->> :{name}"
 
     def _value(self, field: Field, *, postgres: bool) -> str:

@@ -1,6 +1,7 @@
 """What the body of a write asks for, as far as that can be told without looking at the table."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,7 +66,7 @@ def read_creation(body: Mapping[str, object]) -> Write:
     Raises:
         InvalidParameters, FieldsMissing, InvalidRecords: it is of another shape.
     """
-    _check_members(body, CREATE_MEMBERS)
+    check_members(body, CREATE_MEMBERS)
     if "records" not in body:
         return _one(body)
     if "fields" in body:
@@ -80,7 +81,7 @@ def read_change_of_one(body: Mapping[str, object]) -> Write:
     Raises:
         InvalidParameters, FieldsMissing: it is of another shape.
     """
-    _check_members(body, CHANGE_ONE_MEMBERS)
+    check_members(body, CHANGE_ONE_MEMBERS)
     return _one(body)
 
 
@@ -90,7 +91,7 @@ def read_changes(body: Mapping[str, object]) -> Write:
     Raises:
         InvalidParameters, InvalidRecords: it is of another shape.
     """
-    _check_members(body, CHANGE_MEMBERS)
+    check_members(body, CHANGE_MEMBERS)
     merge_on = _merge_on(body["performUpsert"]) if "performUpsert" in body else None
     sent = []
     for item in _items(body.get("records"), TO_CHANGE):
@@ -135,7 +136,12 @@ def _many(body: Mapping[str, object], sent: Sequence[Sent], merge_on: tuple[str,
     return Write(sent, many=True, typecast=typecast, by_id=by_id, merge_on=merge_on)
 
 
-def _check_members(body: Mapping[str, object], known: frozenset[str]) -> None:
+def check_members(body: Mapping[str, object], known: AbstractSet[str]) -> None:
+    """Refuse a body that has other members.
+
+    Raises:
+        InvalidParameters: it has.
+    """
     for name in body:
         if name not in known:
             raise InvalidParameters(name)

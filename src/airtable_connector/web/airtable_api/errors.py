@@ -216,6 +216,35 @@ class MergeFieldMissing(Invalid):
         super().__init__(f'Every record without an id must have the field to merge on "{field}"', field=field)
 
 
+class FieldNameEmpty(Invalid):
+    """A field that is to be made has no name."""
+
+    code = "airtable-field-name-empty"
+
+    def __init__(self) -> None:
+        super().__init__("A field needs a name", field="name")
+
+
+class TypeNotCreated(Invalid):
+    """A field of this type cannot be made here, or not in this place."""
+
+    code = "airtable-type-not-created"
+
+    def __init__(self, field: str, kind: str, why: str = "is not supported at this time") -> None:
+        name = field[:SHOWN]
+        super().__init__(f"Invalid options for {name}: Creating {kind} fields {why}", field=name)
+
+
+class OptionsNotTaken(Invalid):
+    """The options of a field that is to be made or changed are not those of its type."""
+
+    code = "airtable-options-not-taken"
+
+    def __init__(self, field: str, what: str) -> None:
+        name = field[:SHOWN]
+        super().__init__(f"Invalid options for {name}: Failed schema validation: {what}", field=name)
+
+
 class UploadTooLarge(Invalid):
     """A file has more bytes than an attachment may have."""
 

@@ -26,6 +26,8 @@ _USUAL: Final[Mapping[FieldType, Mapping[str, Any]]] = {
     FieldType.LAST_MODIFIED_TIME: {"isValid": True, "referencedFieldIds": [], "result": _RESULT},
     FieldType.MULTIPLE_RECORD_LINKS: {"isReversed": False, "prefersSingleRecordLink": False},
     FieldType.MULTIPLE_ATTACHMENTS: {"isReversed": False},
+    FieldType.AI_TEXT: {"prompt": [], "referencedFieldIds": []},
+    FieldType.EXTERNAL_SYNC_SOURCE: {"choices": []},
 }
 """Each type's members and what they are when nobody has said otherwise."""
 

@@ -12,6 +12,7 @@ from airtable_connector.web.airtable_api import addresses, words
 from airtable_connector.web.airtable_api.addresses import read_address
 from airtable_connector.web.airtable_api.base import Base, BaseName
 from airtable_connector.web.airtable_api.commenting import CommentEndpoints
+from airtable_connector.web.airtable_api.designing import DesigningEndpoints
 from airtable_connector.web.airtable_api.errors import AddressUnknown, NotOffered
 from airtable_connector.web.airtable_api.pace import Pace, PaceSettings
 from airtable_connector.web.airtable_api.place import BEGINNING
@@ -26,10 +27,6 @@ from airtable_connector.web.http import Answer, Call, Endpoint, Header, Resource
 NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.BASES: {"POST": "creating bases"},
     addresses.BASE: {"GET": "information about a base's collaborators", "DELETE": "deleting bases"},
-    addresses.TABLES: {"POST": "creating tables"},
-    addresses.TABLE_SCHEMA: {"PATCH": "changing tables"},
-    addresses.FIELDS: {"POST": "creating fields"},
-    addresses.FIELD: {"PATCH": "changing fields"},
     addresses.ENTERPRISE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), "the API for administrators"),
     addresses.SYNC: {"POST": "syncing CSV files"},
 }
@@ -103,11 +100,17 @@ def _offered(
 ) -> Mapping[str, Mapping[str, Route]]:
     reading, writing, schema = ReadingEndpoints(base), WritingEndpoints(base), SchemaEndpoints(base)
     comments, uploads = CommentEndpoints(base), UploadEndpoint(base, files)
-    webhooks = WebhookEndpoints(base, hooks, clock)
+    webhooks, designing = WebhookEndpoints(base, hooks, clock), DesigningEndpoints(base)
     return {
         addresses.WHOAMI: {"GET": Route(schema.whoami, None)},
         addresses.BASES: {"GET": Route(schema.bases, Scope.READ_SCHEMA)},
-        addresses.TABLES: {"GET": Route(schema.tables, Scope.READ_SCHEMA)},
+        addresses.TABLES: {
+            "GET": Route(schema.tables, Scope.READ_SCHEMA),
+            "POST": Route(designing.create_table, Scope.WRITE_SCHEMA),
+        },
+        addresses.TABLE_SCHEMA: {"PATCH": Route(designing.change_table, Scope.WRITE_SCHEMA)},
+        addresses.FIELDS: {"POST": Route(designing.create_field, Scope.WRITE_SCHEMA)},
+        addresses.FIELD: {"PATCH": Route(designing.change_field, Scope.WRITE_SCHEMA)},
         addresses.RECORDS: {
             "GET": Route(reading.list, Scope.READ_RECORDS),
             "POST": Route(writing.create, Scope.WRITE_RECORDS),

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import orjson
 
-from airtable_connector.records import Table
+from airtable_connector.records import Field, Table
 from airtable_connector.web.airtable_api.base import VIEW_NAME, Base, view_id, visible_fields
 from airtable_connector.web.airtable_api.errors import InvalidParameters, OffsetInvalid
 from airtable_connector.web.airtable_api.field_options import complete_options
@@ -60,26 +60,31 @@ class SchemaEndpoints:
             include = values
         self._base.enter(call)
         tables = self._base.workspace.tables.values()
-        return _answer({"tables": [_table(table, shows_fields=bool(include)) for table in tables]})
+        return _answer({"tables": [shown_table(table, shows_fields=bool(include)) for table in tables]})
 
 
 def _answer(told: Mapping[str, object]) -> Answer:
     return Answer(200, orjson.dumps(told), media_type=JSON_UTF8)
 
 
-def _table(table: Table, *, shows_fields: bool) -> dict[str, Any]:
+def shown_table(table: Table, *, shows_fields: bool) -> dict[str, Any]:
+    """Describe a table with its fields and its view."""
     view: dict[str, Any] = {"id": view_id(table), "name": VIEW_NAME, "type": "grid"}
     if shows_fields:
         view["visibleFieldIds"] = [field.id for field in visible_fields(table)]
-    fields = []
-    for field in table.fields:
-        options = complete_options(field)
-        shown = {"id": field.id, "name": field.name, "type": str(field.type)}
-        fields.append({**shown, "options": options} if options else shown)
+    described = {"description": table.description} if table.description else {}
     return {
         "id": table.id,
         "name": table.name,
+        **described,
         "primaryFieldId": table.primary_field.id,
-        "fields": fields,
+        "fields": [shown_field(field) for field in table.fields],
         "views": [view],
     }
+
+
+def shown_field(field: Field) -> dict[str, Any]:
+    """Describe a field, with every option that clients look for."""
+    shown = field.definition()
+    options = complete_options(field)
+    return {**shown, "options": options} if options else shown

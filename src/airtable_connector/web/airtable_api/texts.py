@@ -75,6 +75,18 @@ def _attachments(_field: Field, cell: Any, _wanted: AsText) -> str:
     return ", ".join(f"{each['filename']} ({each['url']})" for each in cell)
 
 
+def _barcode(_field: Field, cell: Any, _wanted: AsText) -> str:
+    return str(cell["text"])
+
+
+def _collaborator(_field: Field, cell: Any, _wanted: AsText) -> str:
+    return str(cell["name"])
+
+
+def _collaborators(_field: Field, cell: Any, _wanted: AsText) -> str:
+    return joined([each["name"] for each in cell])
+
+
 def _day(field: Field, cell: Any, wanted: AsText) -> str:
     day = datetime.fromisoformat(cell).replace(tzinfo=UTC)
     return write_moment(Moment(day, UTC, wanted.locale), complete_options(field)["dateFormat"]["format"])
@@ -119,6 +131,9 @@ _WRITERS: Final[Mapping[FieldType, Callable[[Field, Any, AsText], str]]] = {
     FieldType.CHECKBOX: _checkbox,
     FieldType.MULTIPLE_SELECTS: _choices,
     FieldType.MULTIPLE_ATTACHMENTS: _attachments,
+    FieldType.BARCODE: _barcode,
+    FieldType.SINGLE_COLLABORATOR: _collaborator,
+    FieldType.MULTIPLE_COLLABORATORS: _collaborators,
     FieldType.DATE: _day,
     FieldType.DATE_TIME: _moment,
     FieldType.CREATED_TIME: _moment,

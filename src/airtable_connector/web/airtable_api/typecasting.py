@@ -5,14 +5,14 @@ neither are records for links: that takes rights over the table that no token of
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 import orjson
 
-from airtable_connector.kernel.ids import looks_like_record_id
+from airtable_connector.kernel.ids import FieldId, looks_like_record_id
 from airtable_connector.records import (
     CannotFilter,
     Field,
@@ -50,6 +50,23 @@ async def typecast(base: Base, table: Table, cells: Cells) -> Cells:
         else:
             cast[name] = _CASTS[field.type](field, value) if field.type in _CASTS else value
     return cast
+
+
+def new_choices(table: Table, cells: Cells) -> Mapping[FieldId, Sequence[str]]:
+    """Tell which choices cells name that their select fields do not have, by field.
+
+    Raises:
+        UnknownField: the table has no such field.
+    """
+    found: dict[FieldId, list[str]] = {}
+    for name, value in cells.items():
+        field = table.field(name)
+        if field.type in {FieldType.SINGLE_SELECT, FieldType.MULTIPLE_SELECTS}:
+            named = value if isinstance(value, list) else [value]
+            fresh = [each for each in named if isinstance(each, str) and each.strip() and each not in field.choices]
+            if fresh:
+                found.setdefault(field.id, []).extend(fresh)
+    return found
 
 
 def _text(_field: Field, value: object) -> object:
@@ -99,6 +116,21 @@ def _choices(_field: Field, value: object) -> object:
     if not isinstance(value, str):
         return value
     return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _barcode(_field: Field, value: object) -> object:
+    return {"text": value} if isinstance(value, str) and value else value
+
+
+def _collaborator(_field: Field, value: object) -> object:
+    if not isinstance(value, str) or not value.strip():
+        return value
+    return {"email" if "@" in value else "id": value.strip()}
+
+
+def _collaborators(field: Field, value: object) -> object:
+    items = _choices(field, value)
+    return [_collaborator(field, item) for item in items] if isinstance(items, list) else items
 
 
 def _date(field: Field, value: object) -> object:
@@ -162,6 +194,7 @@ _CASTS: Final[Mapping[FieldType, Callable[[Field, object], object]]] = {
     FieldType.URL: _text,
     FieldType.EMAIL: _text,
     FieldType.PHONE_NUMBER: _text,
+    FieldType.RICH_TEXT: _text,
     FieldType.NUMBER: _number,
     FieldType.CURRENCY: _number,
     FieldType.RATING: _number,
@@ -171,4 +204,7 @@ _CASTS: Final[Mapping[FieldType, Callable[[Field, object], object]]] = {
     FieldType.MULTIPLE_SELECTS: _choices,
     FieldType.DATE: _date,
     FieldType.DATE_TIME: _moment,
+    FieldType.BARCODE: _barcode,
+    FieldType.SINGLE_COLLABORATOR: _collaborator,
+    FieldType.MULTIPLE_COLLABORATORS: _collaborators,
 }

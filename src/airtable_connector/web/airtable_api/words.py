@@ -20,9 +20,11 @@ from airtable_connector.kernel.errors import (
 )
 from airtable_connector.records import (
     CannotSort,
+    FieldNameTaken,
     KeyTaken,
     RecordNotFound,
     SeveralRecordsMatch,
+    TableNameTaken,
     TooManySorts,
     UnknownField,
 )
@@ -38,14 +40,17 @@ from airtable_connector.web.airtable_api.errors import (
     CellNotRead,
     ChoiceNotThere,
     ComputedCell,
+    FieldNameEmpty,
     FieldsMissing,
     InvalidRecords,
     ModelNotFound,
     NoAttachment,
     NoRecordId,
     OffsetInvalid,
+    OptionsNotTaken,
     RowMissing,
     RowOfOtherTable,
+    TypeNotCreated,
     ViewMissing,
     ViewOfOtherTable,
 )
@@ -69,16 +74,21 @@ TYPES: Final[Mapping[type[ConnectorError], str]] = {
     CellNotRead: "INVALID_VALUE_FOR_COLUMN",
     ChoiceNotThere: "INVALID_MULTIPLE_CHOICE_OPTIONS",
     ComputedCell: "INVALID_VALUE_FOR_COLUMN",
+    FieldNameEmpty: "DUPLICATE_OR_EMPTY_FIELD_NAME",
+    FieldNameTaken: "DUPLICATE_OR_EMPTY_FIELD_NAME",
     FieldsMissing: "INVALID_REQUEST_MISSING_FIELDS",
     InvalidRecords: "INVALID_RECORDS",
     ModelNotFound: "INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND",
     NoAttachment: "INVALID_ATTACHMENT_OBJECT",
     NoRecordId: "INVALID_RECORD_ID",
     OffsetInvalid: "INVALID_OFFSET_VALUE",
+    OptionsNotTaken: "INVALID_FIELD_TYPE_OPTIONS_FOR_CREATE",
     RowMissing: "ROW_DOES_NOT_EXIST",
     RowOfOtherTable: "ROW_TABLE_DOES_NOT_MATCH_LINKED_TABLE",
+    TableNameTaken: "DUPLICATE_TABLE_NAME",
+    TypeNotCreated: "UNSUPPORTED_FIELD_TYPE_FOR_CREATE",
 }
-"""The types of this dialect's own leaves."""
+"""The types of this dialect's own leaves, and of some of the store's."""
 
 LEAVES: Final[Mapping[str, tuple[int, str]]] = {
     "address-too-long": (414, "INVALID_REQUEST_UNKNOWN"),

@@ -25,7 +25,6 @@ from airtable_connector.records import (
 )
 from airtable_connector.web.airtable_api.base import Base
 from airtable_connector.web.airtable_api.bodies import (
-    Sent,
     Write,
     read_change_of_one,
     read_changes,
@@ -43,8 +42,9 @@ from airtable_connector.web.airtable_api.errors import (
 )
 from airtable_connector.web.airtable_api.options import Form
 from airtable_connector.web.airtable_api.parameters import read_parameters, refuse_parameters
+from airtable_connector.web.airtable_api.scopes import Scope, scopes_of
 from airtable_connector.web.airtable_api.showing import show
-from airtable_connector.web.airtable_api.typecasting import typecast
+from airtable_connector.web.airtable_api.typecasting import new_choices, typecast
 from airtable_connector.web.airtable_api.words import JSON_UTF8
 from airtable_connector.web.http import Answer, Call
 
@@ -76,8 +76,8 @@ class WritingEndpoints:
         """Answer ``POST /v0/{base}/{table}``: add one record, or up to ten."""
         refuse_parameters(call)
         write = read_creation(await read_object(call))
-        table = self._base.table(call)
-        operations = [Create(table, await self._cells(table, sent, write)) for sent in write.records]
+        table, cells = await self._cells(call, self._base.table(call), write)
+        operations = [Create(table, each) for each in cells]
         return await self._answer(call, write, table, await self._write(call, table, operations))
 
     async def change(self, call: Call) -> Answer:
@@ -124,7 +124,7 @@ class WritingEndpoints:
         record = call.path_params["record"]
         # Airtable looks for a single record in the whole base, and so it may be another table's
         table = await self._holder(record)
-        cells = await self._cells(table, write.records[0], write)
+        table, (cells,) = await self._cells(call, table, write)
         operation = Update(table, record, replacing(table, cells) if replaces else cells)
         return await self._answer(call, write, table, await self._write(call, table, [operation]))
 
@@ -134,8 +134,8 @@ class WritingEndpoints:
         table = self._base.table(call)
         merge_on = _fields_to_merge_on(table, write)
         operations: list[Operation] = []
-        for sent in write.records:
-            cells = await self._cells(table, sent, write)
+        table, cells_of_each = await self._cells(call, table, write)
+        for sent, cells in zip(write.records, cells_of_each, strict=True):
             wanted = replacing(table, cells) if replaces else cells
             if sent.id is None:
                 _check_merge_fields(table, cells, merge_on)
@@ -146,10 +146,23 @@ class WritingEndpoints:
                 raise RowMissing(sent.id)
         return await self._answer(call, write, table, await self._write(call, table, operations))
 
-    async def _cells(self, table: Table, sent: Sent, write: Write) -> Cells:
-        cells = await typecast(self._base, table, sent.cells) if write.typecast else sent.cells
-        check_cells(table, cells)
-        return cells
+    async def _cells(self, call: Call, table: Table, write: Write) -> tuple[Table, Sequence[Cells]]:
+        """Read the cells of every record, and return them with the table, which typecast may have given choices."""
+        cells: list[Cells] = [sent.cells for sent in write.records]
+        if write.typecast:
+            cells = [await typecast(self._base, table, each) for each in cells]
+            if Scope.WRITE_SCHEMA in scopes_of(call.caller):
+                table = await self._with_new_choices(call, table, cells)
+        for each in cells:
+            check_cells(table, each)
+        return table, cells
+
+    async def _with_new_choices(self, call: Call, table: Table, cells: Sequence[Cells]) -> Table:
+        for each in cells:
+            for field, names in new_choices(table, each).items():
+                actor = Actor(call.caller.droplet, call.trace_id)
+                table = await self._base.workspace.add_choices(table.id, field, names, actor=actor)
+        return table
 
     async def _holder(self, record: str) -> Table:
         found = await self._base.workspace.locate(record)

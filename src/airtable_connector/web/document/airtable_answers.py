@@ -121,6 +121,10 @@ _REFUSALS: Final[Mapping[int, Refusal]] = {
             "INVALID_OFFSET_VALUE",
             "INVALID_FILTERS",
             "TOO_MANY_WEBHOOKS_IN_BASE",
+            "DUPLICATE_OR_EMPTY_FIELD_NAME",
+            "DUPLICATE_TABLE_NAME",
+            "INVALID_FIELD_TYPE_OPTIONS_FOR_CREATE",
+            "UNSUPPORTED_FIELD_TYPE_FOR_CREATE",
         ),
         'Field "Time_Spent_hr" cannot accept the provided value',
         # Airtable gives no message with this one

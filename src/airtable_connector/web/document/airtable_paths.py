@@ -8,6 +8,7 @@ from airtable_connector.web.airtable_api.base import VIEW_NAME, view_id
 from airtable_connector.web.airtable_api.scopes import BY_PERMISSION, Scope
 from airtable_connector.web.document.airtable_answers import BODY
 from airtable_connector.web.document.airtable_comments import comment_paths
+from airtable_connector.web.document.airtable_designing import designing_paths
 from airtable_connector.web.document.airtable_operations import airtable_operation
 from airtable_connector.web.document.airtable_parameters import (
     FORM,
@@ -58,10 +59,12 @@ _EMPTIES: Final = "Cells that are not named are emptied, except computed ones."
 
 def airtable_paths() -> dict[str, Schema]:
     """Return what each path below ``/v0/`` answers."""
+    designing = designing_paths(_TABLE)
     return {
         addresses.WHOAMI: {"get": _whoami()},
         addresses.BASES: {"get": _bases()},
-        addresses.TABLES: {"get": _tables()},
+        **designing,
+        addresses.TABLES: {"get": _tables(), **designing[addresses.TABLES]},
         addresses.RECORDS: {
             "get": _list(),
             "post": _create(),

@@ -147,9 +147,10 @@ AIRTABLE_SCHEMAS: Final[Mapping[str, Schema]] = {
             "id": airtable_id("fld"),
             "name": _NAME,
             "type": {"enum": [str(kind) for kind in FieldType]},
+            "description": {"type": "string"},
             "options": {"type": "object", "additionalProperties": True, "description": "What the type has."},
         },
-        optional=("options",),
+        optional=("description", "options"),
     ),
     "AirtableViewShown": closed(
         {
@@ -164,10 +165,12 @@ AIRTABLE_SCHEMAS: Final[Mapping[str, Schema]] = {
         {
             "id": airtable_id("tbl"),
             "name": _NAME,
+            "description": {"type": "string"},
             "primaryFieldId": airtable_id("fld"),
             "fields": list_of(ref("AirtableFieldShown"), minItems=1),
             "views": list_of(ref("AirtableViewShown")),
-        }
+        },
+        optional=("description",),
     ),
     "AirtableTables": closed({"tables": list_of(ref("AirtableTableShown"))}),
 }

@@ -87,7 +87,26 @@ def _result(field: Field) -> Schema:
 
 
 def _collaborator(_field: Field) -> Schema:
-    return closed({"id": TEXT, "email": TEXT, "name": TEXT})
+    return closed({"id": TEXT, "email": TEXT, "name": TEXT}, optional=("email",))
+
+
+def _taken_collaborator(_field: Field) -> Schema:
+    by_id = closed({"id": _PERSON, **_PERSONAL}, optional=tuple(_PERSONAL))
+    return {"anyOf": [by_id, closed({"email": _EMAIL, "name": _SHORT}, optional=("name",))]}
+
+
+def _barcode(_field: Field) -> Schema:
+    return closed({"text": TEXT, "type": TEXT}, optional=("type",))
+
+
+def _taken_barcode(_field: Field) -> Schema:
+    return closed({"text": TEXT, "type": {**_SHORT, "maxLength": 40}}, optional=("type",))
+
+
+_PERSON: Final[Schema] = {"type": "string", "pattern": "^(usr|ugp)[0-9A-Za-z]{14}$"}
+_SHORT: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^\\u0000]*$"}
+_EMAIL: Final[Schema] = {**_SHORT, "pattern": "^[^\\u0000]*@[^\\u0000]*$"}
+_PERSONAL: Final[Mapping[str, Schema]] = {"email": _EMAIL, "name": _SHORT}
 
 
 _FAILED: Final = closed({"error": {"const": "#ERROR!"}})
@@ -101,6 +120,7 @@ _SHOWN: Final[Mapping[FieldType, _Describe]] = {
     FieldType.URL: _text,
     FieldType.EMAIL: _text,
     FieldType.PHONE_NUMBER: _text,
+    FieldType.RICH_TEXT: _text,
     FieldType.NUMBER: _number,
     FieldType.PERCENT: _number,
     FieldType.CURRENCY: _number,
@@ -120,6 +140,11 @@ _SHOWN: Final[Mapping[FieldType, _Describe]] = {
     FieldType.ROLLUP: _result,
     FieldType.MULTIPLE_LOOKUP_VALUES: lambda _field: {"type": "array", "minItems": 1},
     FieldType.COUNT: lambda _field: {"anyOf": [{"type": "integer", "minimum": 0}, _FAILED]},
+    FieldType.BARCODE: _barcode,
+    FieldType.SINGLE_COLLABORATOR: _collaborator,
+    FieldType.MULTIPLE_COLLABORATORS: lambda field: list_of(_collaborator(field), maxItems=MOST_ITEMS),
+    FieldType.AI_TEXT: _text,
+    FieldType.EXTERNAL_SYNC_SOURCE: _text,
     FieldType.CREATED_BY: _collaborator,
     FieldType.LAST_MODIFIED_BY: _collaborator,
     FieldType.BUTTON: lambda _field: closed({"label": TEXT, "url": {"anyOf": [TEXT, {"type": "null"}]}}),
@@ -132,6 +157,13 @@ _TAKEN: Final[Mapping[FieldType, _Describe]] = {
     FieldType.URL: _any_text,
     FieldType.EMAIL: _any_text,
     FieldType.PHONE_NUMBER: _any_text,
+    # a line break is put behind it
+    FieldType.RICH_TEXT: lambda _field: {**TEXT, "maxLength": LONGEST_TEXT - 1},
+    FieldType.BARCODE: _taken_barcode,
+    FieldType.SINGLE_COLLABORATOR: _taken_collaborator,
+    FieldType.MULTIPLE_COLLABORATORS: lambda field: list_of(
+        {"anyOf": [_taken_collaborator(field), _PERSON]}, maxItems=MOST_ITEMS
+    ),
     FieldType.RATING: _taken_rating,
     FieldType.CHECKBOX: lambda _field: {"type": "boolean"},
     FieldType.DATE_TIME: _taken_moment,

@@ -5,6 +5,7 @@ from typing import Final
 
 from airtable_connector.records import DAILY_DIGEST, LONGEST_KEY, LONGEST_TEXT, STANDARD_TABLES, Action
 from airtable_connector.web.document.airtable_comments import COMMENT_SCHEMAS
+from airtable_connector.web.document.airtable_designing import DESIGNING_SCHEMAS
 from airtable_connector.web.document.airtable_schemas import AIRTABLE_SCHEMAS
 from airtable_connector.web.document.airtable_webhooks import WEBHOOK_SCHEMAS
 from airtable_connector.web.document.message_paths import MESSAGE_SCHEMAS
@@ -25,7 +26,8 @@ from airtable_connector.web.document.shapes import (
 
 def schemas() -> dict[str, Schema]:
     """Return every schema of the document by its name."""
-    described = {**_COMMON, **MESSAGE_SCHEMAS, **OWN_SCHEMAS, **AIRTABLE_SCHEMAS, **COMMENT_SCHEMAS, **WEBHOOK_SCHEMAS}
+    airtable = {**AIRTABLE_SCHEMAS, **DESIGNING_SCHEMAS, **COMMENT_SCHEMAS, **WEBHOOK_SCHEMAS}
+    described = {**_COMMON, **MESSAGE_SCHEMAS, **OWN_SCHEMAS, **airtable}
     for table in STANDARD_TABLES:
         described.update(answered(table))
         if table.name != DAILY_DIGEST.name:

@@ -1,0 +1,129 @@
+"""The operations of Airtable's Meta API that add and change tables and fields."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from airtable_connector.records import SPRINTS, FieldType
+from airtable_connector.web.airtable_api import addresses
+from airtable_connector.web.airtable_api.definitions import (
+    LONGEST_DESCRIPTION,
+    LONGEST_NAME,
+    MOST_FIELDS,
+    NEVER_CREATED,
+)
+from airtable_connector.web.airtable_api.scopes import Scope
+from airtable_connector.web.document.airtable_answers import BODY
+from airtable_connector.web.document.airtable_operations import airtable_operation
+from airtable_connector.web.document.airtable_parameters import in_base, placeholder
+from airtable_connector.web.document.answers import answer
+from airtable_connector.web.document.operations import body_of
+from airtable_connector.web.document.shapes import Schema, airtable_id, closed, list_of, nullable, ref, said
+
+_FIELD: Final = SPRINTS.primary_field
+_SHOWN: Final = {"id": _FIELD.id, "name": "Effort", "type": "number", "options": {"precision": 1}}
+_NEW: Final = {"name": "Effort", "type": "number", "options": {"precision": 1}}
+_REFUSED: Final = (404, 500, *BODY)
+
+_NAME: Final = said(LONGEST_NAME)
+_DESCRIPTION: Final = nullable({"type": "string", "maxLength": LONGEST_DESCRIPTION, "pattern": "^[^\\u0000]*$"})
+_OPTIONS: Final[Schema] = {
+    "type": "object",
+    "additionalProperties": True,
+    "description": "Those that the type has, and no others.",
+}
+
+DESIGNING_SCHEMAS: Final[Mapping[str, Schema]] = {
+    "AirtableNewField": closed(
+        {
+            "name": _NAME,
+            "type": {"enum": [str(kind) for kind in FieldType if kind not in NEVER_CREATED]},
+            "description": _DESCRIPTION,
+            "options": _OPTIONS,
+        },
+        optional=("description", "options"),
+    ),
+    "AirtableNewTable": closed(
+        {
+            "name": _NAME,
+            "description": _DESCRIPTION,
+            "fields": list_of(ref("AirtableNewField"), minItems=1, maxItems=MOST_FIELDS),
+        },
+        optional=("description",),
+    ),
+    "AirtableTableChange": {
+        **closed({"name": _NAME, "description": _DESCRIPTION}, optional=("name", "description")),
+        "minProperties": 1,
+    },
+    "AirtableFieldChange": {
+        **closed(
+            {"name": _NAME, "description": _DESCRIPTION, "options": _OPTIONS},
+            optional=("name", "description", "options"),
+        ),
+        "minProperties": 1,
+    },
+}
+"""What is sent to make and change tables and fields."""
+
+
+def designing_paths(table: Schema) -> dict[str, Schema]:
+    """Return what changes the schema, by path; ``table`` is the example of a table."""
+    return {
+        addresses.TABLES: {"post": _create_table(table)},
+        addresses.TABLE_SCHEMA: {"patch": _change_table(table)},
+        addresses.FIELDS: {"post": _create_field()},
+        addresses.FIELD: {"patch": _change_field()},
+    }
+
+
+def _create_table(table: Schema) -> Schema:
+    name = {"name": "Name", "type": "singleLineText"}
+    return airtable_operation(
+        "createTable",
+        "Add a table",
+        answer("The table, which is there at once.", "AirtableTableShown", table),
+        Scope.WRITE_SCHEMA,
+        description="The first field is the primary one. A link field is given its inverse in the linked table.",
+        parameters=in_base(),
+        body=body_of("AirtableNewTable", {"name": "Efforts", "fields": [name, _NEW]}),
+        refused=_REFUSED,
+    )
+
+
+def _change_table(table: Schema) -> Schema:
+    return airtable_operation(
+        "updateTable",
+        "Change a table's name or description",
+        answer("The table as it is now.", "AirtableTableShown", table),
+        Scope.WRITE_SCHEMA,
+        parameters=in_base("Table"),
+        body=body_of("AirtableTableChange", {"description": "What was worked"}),
+        refused=_REFUSED,
+    )
+
+
+def _create_field() -> Schema:
+    return airtable_operation(
+        "createField",
+        "Add a field",
+        answer("The field, which is there at once.", "AirtableFieldShown", _SHOWN),
+        Scope.WRITE_SCHEMA,
+        description="The cells of a computed field are made within moments.",
+        parameters=in_base("Table"),
+        body=body_of("AirtableNewField", _NEW),
+        refused=_REFUSED,
+    )
+
+
+def _change_field() -> Schema:
+    return airtable_operation(
+        "updateField",
+        "Change a field's name, description or options",
+        answer("The field as it is now.", "AirtableFieldShown", _SHOWN),
+        Scope.WRITE_SCHEMA,
+        parameters=[
+            *in_base("Table"),
+            placeholder("field", airtable_id("fld"), "The field's id.", _FIELD.id),
+        ],
+        body=body_of("AirtableFieldChange", {"description": "In hours"}),
+        refused=_REFUSED,
+    )
