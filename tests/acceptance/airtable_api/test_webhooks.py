@@ -1,4 +1,4 @@
-"""Webhooks as pyairtable uses them, over a socket, with a receiver of its own."""
+"""Webhooks as pyairtable uses them, over a socket, with a receiver of its own. Numbers are the ideas followed."""
 
 import queue
 import threading
@@ -112,7 +112,7 @@ def test_a_webhook_is_made_listed_refreshed_switched_and_deleted(base: Base, rec
         hook.delete()
 
 
-def test_one_create_is_one_payload_with_only_the_fields_set(hook: Webhook, table: Table) -> None:
+def test_one_create_is_one_payload_with_only_the_fields_set(hook: Webhook, table: Table) -> None:  # 27
     record = table.create({"fqdn": "a.example"})
     (payload,) = hook.payloads()
     assert payload.cursor == 1
@@ -147,7 +147,7 @@ def test_a_batch_is_one_payload(hook: Webhook, table: Table) -> None:
     assert list(created) == [record["id"] for record in records]
 
 
-def test_the_cursor_counts_and_reading_twice_gives_the_same(hook: Webhook, base: Base, table: Table) -> None:
+def test_the_cursor_counts_and_reading_twice_gives_the_same(hook: Webhook, base: Base, table: Table) -> None:  # 27
     for number in range(60):
         table.create({"cpu": number})
     path = f"{PATH}/{hook.id}/payloads"
@@ -162,7 +162,9 @@ def test_the_cursor_counts_and_reading_twice_gives_the_same(hook: Webhook, base:
     assert base.webhook(hook.id).cursor_for_next_payload == 61
 
 
-def test_a_change_is_notified_with_a_mac_that_pyairtable_believes(base: Base, table: Table, receiver: Receiver) -> None:
+def test_a_change_is_notified_with_a_mac_that_pyairtable_believes(
+    base: Base, table: Table, receiver: Receiver
+) -> None:  # 28
     made = base.add_webhook(receiver.url, DATA)
     table.create({"fqdn": "c.example"})
     body, mac = receiver.next()
@@ -256,7 +258,7 @@ def _written_until_killed(service: Service) -> set[str]:
         return set().union(*(writer.result() for writer in writers))
 
 
-def test_the_eleventh_webhook_is_one_too_many(base: Base) -> None:
+def test_the_eleventh_webhook_is_one_too_many(base: Base) -> None:  # 28
     for _ in range(10):
         _add(base, None, DATA)
     with pytest.raises(requests.HTTPError, match="TOO_MANY_WEBHOOKS_IN_BASE"):

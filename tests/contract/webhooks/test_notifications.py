@@ -1,4 +1,4 @@
-"""Notifications: who is told, when, how often, and what becomes of it. On both stores, with a real receiver."""
+"""Notifications: who is told, when, how often, and what becomes of it. With a real receiver."""
 
 import asyncio
 import hashlib
@@ -144,7 +144,7 @@ async def test_a_receiver_is_told_which_webhook_has_payloads_under_its_key(house
     assert (shown.last_result["success"], shown.last_result["retryNumber"]) == (True, 0)
 
 
-def test_the_mac_is_airtables() -> None:
+def test_the_mac_is_airtables() -> None:  # 28
     # the sample that pyairtable tests itself with
     sample = {
         "base": {"id": "app00000000000000"},

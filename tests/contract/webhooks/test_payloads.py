@@ -1,4 +1,4 @@
-"""Payloads: which there are, what they say, how they are numbered, how long they live. On both stores."""
+"""Payloads: which there are, what they say, how long they live. On both stores; numbers are of the ideas followed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -164,7 +164,7 @@ async def test_what_another_process_has_answered_is_told(
             assert len(await other.payloads(hook)) == number
 
 
-async def test_a_page_ends_at_its_limit_and_a_number_beyond_the_end_is_no_trouble(webhooks: Webhooks) -> None:
+async def test_a_page_ends_at_its_limit_and_a_number_beyond_the_end_is_no_trouble(webhooks: Webhooks) -> None:  # 27
     hook = await webhooks.add()
     for number in range(3):
         await webhooks.write(Create(SPRINTS, {"Sprint_ID": f"S-{number}"}))
@@ -351,7 +351,7 @@ async def test_our_own_changes_come_from_the_system_and_have_no_user(webhooks: W
 
 async def test_a_webhook_whose_table_or_field_is_gone_says_so_once_and_ends(
     database: Database, clock: FakeClock
-) -> None:
+) -> None:  # 28
     async with opened_base(database, clock=clock) as base, webhooks_of(base, clock) as webhooks:
         watched = await webhooks.add(asks(watchDataInFieldIds=[NOTES]))
         beside = await webhooks.add(asks(includes={"includeCellValuesInFieldIds": [NOTES]}))
@@ -414,7 +414,7 @@ async def test_changes_of_tables_and_fields_are_told_to_those_who_watch_them(
 # --- life -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_webhook_that_nobody_reads_expires_after_seven_days(webhooks: Webhooks, clock: FakeClock) -> None:
+async def test_a_webhook_that_nobody_reads_expires_after_seven_days(webhooks: Webhooks, clock: FakeClock) -> None:  # 28
     hook = await webhooks.add()
     assert hook.expires_at == clock.now() + 7 * DAY
     clock.step(7 * DAY - timedelta(seconds=1))
