@@ -91,8 +91,10 @@ def _collaborator(_field: Field) -> Schema:
 
 
 def _taken_collaborator(_field: Field) -> Schema:
-    by_id = closed({"id": _PERSON, **_PERSONAL}, optional=tuple(_PERSONAL))
-    return {"anyOf": [by_id, closed({"email": _EMAIL, "name": _SHORT}, optional=("name",))]}
+    name = nullable(_SHORT)
+    by_id = closed({"id": _PERSON, "email": nullable(_EMAIL), "name": name}, optional=("email", "name"))
+    by_email = closed({"id": {"type": "null"}, "email": _EMAIL, "name": name}, optional=("id", "name"))
+    return {"anyOf": [by_id, by_email]}
 
 
 def _barcode(_field: Field) -> Schema:
@@ -100,13 +102,12 @@ def _barcode(_field: Field) -> Schema:
 
 
 def _taken_barcode(_field: Field) -> Schema:
-    return closed({"text": TEXT, "type": {**_SHORT, "maxLength": 40}}, optional=("type",))
+    return closed({"text": TEXT, "type": nullable({**_SHORT, "maxLength": 40})}, optional=("type",))
 
 
 _PERSON: Final[Schema] = {"type": "string", "pattern": "^(usr|ugp)[0-9A-Za-z]{14}$"}
 _SHORT: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^\\u0000]*$"}
 _EMAIL: Final[Schema] = {**_SHORT, "pattern": "^[^\\u0000]*@[^\\u0000]*$"}
-_PERSONAL: Final[Mapping[str, Schema]] = {"email": _EMAIL, "name": _SHORT}
 
 
 _FAILED: Final = closed({"error": {"const": "#ERROR!"}})
