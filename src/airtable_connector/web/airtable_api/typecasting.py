@@ -1,7 +1,7 @@
 """Reading values that were sent as texts (``typecast``): the best effort that Airtable promises.
 
-What cannot be understood is left as it is, and refused as it would be without typecast. Choices are never added, and
-neither are records for links: that takes rights over the table that no token of the mesh has.
+What cannot be understood is left as it is, and refused as it would be without typecast. Choices that a field lacks are
+told by `new_choices`; whether the caller may add them is not known here. Records for links are never added.
 """
 
 import re

@@ -91,8 +91,8 @@ def _collaborator(_field: Field) -> Schema:
 
 
 def _taken_collaborator(_field: Field) -> Schema:
-    name = nullable(_SHORT)
-    by_id = closed({"id": _PERSON, "email": nullable(_EMAIL), "name": name}, optional=("email", "name"))
+    name, email = nullable(_SHORT), nullable(_EMAIL)
+    by_id = closed({"id": _PERSON, "email": email, "name": name}, optional=("email", "name"))
     by_email = closed({"id": {"type": "null"}, "email": _EMAIL, "name": name}, optional=("id", "name"))
     return {"anyOf": [by_id, by_email]}
 
