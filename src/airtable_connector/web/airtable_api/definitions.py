@@ -237,7 +237,7 @@ def _format(known: Mapping[str, str]) -> Read:
 
 
 def _symbol(value: Any) -> Any:
-    if not isinstance(value, str) or not 1 <= len(value) <= 20:
+    if not isinstance(value, str) or not 1 <= len(value) <= 20 or not storable(value):
         raise ValueError("is not a text of 1 to 20 characters")
     return value
 
@@ -300,11 +300,11 @@ def _choice(value: Any, members: set[str]) -> dict[str, Any]:
     if not isinstance(value, dict) or not value.keys() <= members:
         raise ValueError("has a choice with other members than " + ", ".join(sorted(members)))
     name = value.get("name")
-    if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME:
+    if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME or not storable(name):
         raise ValueError("has a choice without a name")
     if value.get("color") is None:
         return {known: value[known] for known in ("id", "name") if known in value}
-    if value["color"] not in COLORS:
+    if not isinstance(value["color"], str) or value["color"] not in COLORS:
         raise ValueError("has a choice of a color that is none")
     return dict(value)
 

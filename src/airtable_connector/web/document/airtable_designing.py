@@ -3,60 +3,47 @@
 from collections.abc import Mapping
 from typing import Final
 
-from airtable_connector.records import SPRINTS, FieldType
+from airtable_connector.records import SPRINTS
 from airtable_connector.web.airtable_api import addresses
-from airtable_connector.web.airtable_api.definitions import (
-    LONGEST_DESCRIPTION,
-    LONGEST_NAME,
-    MOST_FIELDS,
-    NEVER_CREATED,
-)
+from airtable_connector.web.airtable_api.definitions import MOST_FIELDS
 from airtable_connector.web.airtable_api.scopes import Scope
 from airtable_connector.web.document.airtable_answers import BODY
+from airtable_connector.web.document.airtable_field_types import DESCRIPTION, FIELD_TYPE_SCHEMAS, NAME
 from airtable_connector.web.document.airtable_operations import airtable_operation
 from airtable_connector.web.document.airtable_parameters import in_base, placeholder
 from airtable_connector.web.document.answers import answer
 from airtable_connector.web.document.operations import body_of
-from airtable_connector.web.document.shapes import Schema, airtable_id, closed, list_of, nullable, ref, said
+from airtable_connector.web.document.shapes import Schema, airtable_id, closed, list_of, ref
 
 _FIELD: Final = SPRINTS.primary_field
 _SHOWN: Final = {"id": _FIELD.id, "name": "Effort", "type": "number", "options": {"precision": 1}}
 _NEW: Final = {"name": "Effort", "type": "number", "options": {"precision": 1}}
 _REFUSED: Final = (404, 500, *BODY)
 
-_NAME: Final = said(LONGEST_NAME)
-_DESCRIPTION: Final = nullable({"type": "string", "maxLength": LONGEST_DESCRIPTION, "pattern": "^[^\\u0000]*$"})
 _OPTIONS: Final[Schema] = {
     "type": "object",
     "additionalProperties": True,
-    "description": "Those that the type has, and no others.",
+    "description": "Those of the field's type that are to change; of a select field all `choices`, those that are there"
+    " by their `id` or name.",
 }
 
 DESIGNING_SCHEMAS: Final[Mapping[str, Schema]] = {
-    "AirtableNewField": closed(
-        {
-            "name": _NAME,
-            "type": {"enum": [str(kind) for kind in FieldType if kind not in NEVER_CREATED]},
-            "description": _DESCRIPTION,
-            "options": _OPTIONS,
-        },
-        optional=("description", "options"),
-    ),
+    **FIELD_TYPE_SCHEMAS,
     "AirtableNewTable": closed(
         {
-            "name": _NAME,
-            "description": _DESCRIPTION,
+            "name": NAME,
+            "description": DESCRIPTION,
             "fields": list_of(ref("AirtableNewField"), minItems=1, maxItems=MOST_FIELDS),
         },
         optional=("description",),
     ),
     "AirtableTableChange": {
-        **closed({"name": _NAME, "description": _DESCRIPTION}, optional=("name", "description")),
+        **closed({"name": NAME, "description": DESCRIPTION}, optional=("name", "description")),
         "minProperties": 1,
     },
     "AirtableFieldChange": {
         **closed(
-            {"name": _NAME, "description": _DESCRIPTION, "options": _OPTIONS},
+            {"name": NAME, "description": DESCRIPTION, "options": _OPTIONS},
             optional=("name", "description", "options"),
         ),
         "minProperties": 1,
