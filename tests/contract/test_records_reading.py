@@ -227,6 +227,8 @@ async def test_linked_records_can_be_asked_for(base: Base) -> None:
         ("Ticked", "maybe"),
         ("Projects", "P-1"),
         ("Story", "a\x00"),
+        ("Code bars", "a\x00"),
+        ("Owner", "a\x00"),
         ("Count", "first"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import orjson
 
-from airtable_connector.records.errors import CannotFilter, CannotSort, InvalidOffset, TooManySorts
+from airtable_connector.records.errors import CannotFilter, CannotSort, InvalidCell, InvalidOffset, TooManySorts
 from airtable_connector.records.formula import cell_of, source_of
 from airtable_connector.records.schema import (
     NAMING_MEMBERS,
@@ -147,6 +147,8 @@ def equals(field: Field, text: str) -> Equals:
     if field.holds in WITHOUT_EQUALS:
         raise CannotFilter(field.name, field.type)
     if field.type in NAMING_MEMBERS:
+        if not storable(text):
+            raise InvalidCell(field.name, "this text", allowed="a text without NUL characters and lone surrogates")
         return Equals(field, text or None)
     return Equals(field, read_text(field, text))
 
