@@ -15,7 +15,7 @@ run: $(READY) ## serve sample data on a free port, from .local/ (PORT=8080 make 
 	@$(BIN)/airtable-connector demo
 
 test: $(READY) ## run every test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile
 
 check: $(READY) ## format, lint, types, import directions, architecture
 	$(BIN)/ruff format --check .

@@ -370,7 +370,9 @@ async def test_formulas_that_read_the_clock_follow_it(database: Database, clock:
         assert base.workspace.head.seq == before
         await clock.advance(timedelta(days=7))
         async with asyncio.timeout(60):
-            while await base.names(Query(table), "Age") != [11, 11, 11]:
+            while min(await base.names(Query(table), "Age")) < 11:
+                # the store may have been so slow that the step lies down only now
+                await clock.advance(timedelta(minutes=6))
                 await settled(base)
         assert await base.names(Query(table), "Old") == ["old"] * 3
         assert {change.actor for change in await base.workspace.changes(after=before, count=10)} == {2}

@@ -104,9 +104,24 @@ def test_an_interrupted_start_ends_without_a_word(tmp_path: Path) -> None:
         return bool(written)
 
     command = [sys.executable, "-m", "airtable_connector", "serve", "--port", "0"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as starting:
-        assert starting.stderr is not None
+    starting = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
+    try:
         eventually(is_read, within=30)
+        # a signal that came between opening and reading would be forgotten by the read
+        eventually(lambda: sleeps_over(starting.pid, settings), within=30)
         starting.send_signal(signal.SIGINT)
+        assert starting.stderr is not None
         assert (starting.wait(30), starting.stderr.read()) == (130, b"")
-    os.close(written[0])
+    finally:
+        starting.kill()
+        starting.communicate()
+        for each in written:
+            os.close(each)
+
+
+def sleeps_over(process: int, file: Path) -> bool:
+    """Tell whether a process waits with this file open."""
+    folder = Path(f"/proc/{process}")
+    opened = [each.readlink() for each in (folder / "fd").iterdir()]
+    state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+    return file in opened and state == "S"
