@@ -95,7 +95,7 @@ class Bench:
         with servers.process(servers.serve_command(port), environment=environment, log=log) as service:
             servers.wait_for_health(port, service)
             servers.wait_for_log(log, LOADED)
-            servers.fetch(port, "/sprints?page_size=1000", bearer)
+            _ask_for_everything(port, bearer, service.pid)
             return servers.resident_bytes(service.pid)
 
     def loads(self, folder: Path, bearer: str, without: int) -> list[Line]:
@@ -111,6 +111,7 @@ class Bench:
         ):
             servers.wait_for_health(port, service)
             servers.wait_for_log(log, LOADED)
+            _ask_for_everything(port, bearer, service.pid)
             records = json.loads(servers.fetch(port, "/sprints?page_size=1000", bearer))["data"]["records"]
             memory = _memory_line(servers.resident_bytes(service.pid) - without, records)
             asked = operations(bearer, [record["id"] for record in records], connections=self._options.connections)
@@ -183,6 +184,13 @@ class Bench:
         for _ in range(self._options.rounds):
             measured.rounds.append(self._round(operation.requests, operation, Server(port, None)))
         return load_line(operation, None, measured)
+
+
+def _ask_for_everything(port: int, bearer: str, process_id: int) -> None:
+    """Have the parts loaded that a start puts off, so that memory is compared with all of them there."""
+    for path in ("/sprints?page_size=1000", "/version", "/openapi.json", "/v0/meta/bases"):
+        servers.fetch(port, path, bearer)
+    servers.wait_until_idle(process_id)
 
 
 def _delivered_so_far(port: int, bearer: str) -> int:
