@@ -49,6 +49,11 @@ class Operation:
         return b"%b %b %b" % (method, self.path.encode(), rest.partition(b" ")[2])
 
     @property
+    def reads(self) -> bool:
+        """Whether it leaves the base as it is."""
+        return self.requests[0].startswith(b"GET ")
+
+    @property
     def path(self) -> str:
         """The operation's path at the ceiling."""
         return "/" + self.name.replace(" ", "-")
