@@ -90,6 +90,9 @@ TYPES: Final[Mapping[type[ConnectorError], str]] = {
 }
 """The types of this dialect's own leaves, and of some of the store's."""
 
+UNKNOWN_OUTCOME: Final = "commit-unknown"
+"""The leaf, by its code, that says that a write may have taken effect or not."""
+
 LEAVES: Final[Mapping[str, tuple[int, str]]] = {
     "address-too-long": (414, "INVALID_REQUEST_UNKNOWN"),
     "airtable-upload-too-large": (413, "REQUEST_TOO_LARGE"),
@@ -102,7 +105,7 @@ LEAVES: Final[Mapping[str, tuple[int, str]]] = {
     "too-many-webhooks": (422, "TOO_MANY_WEBHOOKS_IN_BASE"),
     "webhook-filters-invalid": (422, "INVALID_FILTERS"),
     # it may have taken effect, so nobody should be told that repeating it is safe
-    "commit-unknown": (500, "SERVER_ERROR"),
+    UNKNOWN_OUTCOME: (500, "SERVER_ERROR"),
 }
 """Leaves of other rooms, by their code, whose number is not their family's."""
 
@@ -124,6 +127,9 @@ def refusal(error: ConnectorError, headers: tuple[Header, ...]) -> Answer:
         return Answer(404, b'{"error":"NOT_FOUND"}', headers, JSON_UTF8)
     if isinstance(error, ViewOfOtherTable):
         return Answer(422, b'{"error":{"type":"FAILED_STATE_CHECK"}}', headers, JSON_UTF8)
+    if error.code == UNKNOWN_OUTCOME:
+        # a client that is told when to repeat a create may do it twice
+        headers = tuple(header for header in headers if header[0] != b"retry-after")
     status, kind, message = _worded(error)
     return Answer(status, orjson.dumps({"error": {"type": kind, "message": message}}), headers, JSON_UTF8)
 

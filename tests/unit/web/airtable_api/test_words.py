@@ -38,6 +38,12 @@ def test_an_error_has_its_number_and_type(error: ConnectorError, status: int, ki
     assert told.keys() == {"type", "message"}
 
 
+def test_only_what_may_be_repeated_says_when() -> None:
+    headers = ((b"x-a", b"b"), (b"retry-after", b"1"))
+    assert words.refusal(StoreUnavailable("locked"), headers).headers == headers
+    assert words.refusal(CommitUnknown("connection-lost"), headers).headers == headers[:1]
+
+
 def test_two_errors_have_a_form_of_their_own() -> None:
     assert words.refusal(AddressUnknown(), ()).body == b'{"error":"NOT_FOUND"}'
     assert words.refusal(ViewOfOtherTable(), ()).body == b'{"error":{"type":"FAILED_STATE_CHECK"}}'
