@@ -20,6 +20,7 @@ from tests.postgres import shared_server
 from tests.service import NEWS_LIMIT_S, Place, Service, eventually, running, start
 from werkzeug import Request, Response
 
+from airtable_connector.ops.webhooks.courier import LEASE
 from airtable_connector.web.airtable_api import DERIVED_ID
 
 PATH = f"/v0/bases/{DERIVED_ID}/webhooks"
@@ -28,20 +29,23 @@ DATA: dict[str, Any] = {"options": {"filters": {"dataTypes": ["tableData"], "rec
 
 
 class Receiver:
-    """Keeps the notifications that it was sent; answers as it is told."""
+    """Keeps the notifications that it was sent; answers as it is told, and only while ``answering`` is set."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.url = server.url_for("/ping")
         self.answer = Response("", 204)
+        self.answering = threading.Event()
+        self.answering.set()
         self._pings: queue.Queue[tuple[bytes, str]] = queue.Queue()
         server.expect_request("/ping", method="POST").respond_with_handler(self._take)
 
-    def next(self) -> tuple[bytes, str]:
+    def next(self, within_s: float = NEWS_LIMIT_S) -> tuple[bytes, str]:
         """Return the next notification's body and MAC; bounded."""
-        return self._pings.get(timeout=NEWS_LIMIT_S)
+        return self._pings.get(timeout=within_s)
 
     def _take(self, request: Request) -> Response:
         self._pings.put((request.get_data(), request.headers["X-Airtable-Content-MAC"]))
+        self.answering.wait(NEWS_LIMIT_S)
         return self.answer
 
 
@@ -203,15 +207,15 @@ def test_what_was_not_notified_before_a_kill_is_notified_after_it(
 ) -> None:
     url = shared_server().new_database() if kind == "postgres" else None
     place = prepared(Place(tmp_path / "data", url))
-    receiver.answer = Response("", 503)
+    receiver.answering.clear()
     with running(place) as service, administered(service) as base:
         made = base.add_webhook(receiver.url, DATA)
         base.table("Droplets").create({"fqdn": "e.example"})
         receiver.next()
         service.kill()
-    receiver.answer = Response("", 200)
+    receiver.answering.set()
     with running(place) as service, administered(service) as base:
-        receiver.next()
+        receiver.next(within_s=LEASE.total_seconds() + NEWS_LIMIT_S)
         (payload,) = base.webhook(made.id).payloads()
         (created,) = payload.changed_tables_by_id[DROPLETS.id].created_records_by_id.values()
         assert created.cell_values_by_field_id == {FQDN: "e.example"}
