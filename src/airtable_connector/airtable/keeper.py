@@ -1,0 +1,127 @@
+"""Waiting for one's turn at a base: all parts of the process that ask it share one `PaceKeeper`."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
+
+from airtable_connector.airtable.budget import CallLedger, CallMeter
+from airtable_connector.airtable.pace import Behind, Go, Lane, NotBefore, Pace, PaceSettings, Ticket
+from airtable_connector.kernel.clock import Clock
+from airtable_connector.kernel.observer import Fact, Observer
+
+
+@dataclass(frozen=True)
+class LockedOut(Fact):
+    """Airtable said that the base was asked too often; none of us asks for ``rest``."""
+
+    rest: timedelta
+
+
+@dataclass(frozen=True)
+class QuotaSpent(Fact):
+    """Airtable said that the month's calls are used up, after ``calls`` that we know of."""
+
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The right to one call now. `end` must be called once, when nothing of the call is under way any more."""
+
+    waited: timedelta
+    end: Callable[[], None]
+
+
+class PaceKeeper:
+    """Lets calls to one base begin when its limits allow it: the most urgent first, and of those the oldest.
+
+    Belongs to one event loop. It asks nobody and sends nothing; its users tell it what Airtable said.
+    """
+
+    def __init__(self, settings: PaceSettings, ledger: CallLedger, *, clock: Clock, observer: Observer) -> None:
+        self.at_once = settings.at_once
+        """How many calls are under way at most."""
+        self._pace = Pace(settings)
+        self._meter = CallMeter(ledger, clock=clock)
+        self._clock = clock
+        self._observer = observer
+        self._wakes: dict[Ticket, asyncio.Event] = {}
+
+    @property
+    def calls_of_month(self) -> int:
+        """How many calls the base has had in this month, as far as is known here."""
+        return self._meter.calls
+
+    def waiting(self, lane: Lane) -> int:
+        """Tell how many calls of a lane wait for their turn."""
+        return self._pace.waiting(lane)
+
+    async def turn(self, lane: Lane) -> Turn:
+        """Wait until a call may begin, and take the turn. Begin it at once: the next one counts from this moment.
+
+        Raises:
+            CloudQuotaSpent: the month's quota is spent, or became so while this call waited.
+            PaceQueueFull: too many of this lane wait already.
+        """
+        # counted before it queues: a store that takes its time here would shift calls that had their turn
+        await self._meter.count()
+        try:
+            return await self._queue(lane)
+        except BaseException:
+            self._meter.give_back()
+            raise
+
+    def locked_out(self, asked: timedelta | None) -> None:
+        """Let no call begin for a while; Airtable asked for ``asked``, if it said a time."""
+        rest = self._pace.lock_out(at=self._clock.monotonic(), asked=asked)
+        self._observer.saw(LockedOut(rest))
+
+    def quota_spent(self) -> None:
+        """Refuse calls until the month ends or `reopen` is called, those that wait now as well."""
+        self._meter.spend()
+        self._observer.saw(QuotaSpent(self._meter.calls))
+        for wake in self._wakes.values():
+            wake.set()
+
+    async def reopen(self) -> None:
+        """Let calls begin again in a month whose quota was spent, on an operator's word."""
+        await self._meter.reopen()
+
+    async def _queue(self, lane: Lane) -> Turn:
+        ticket = self._pace.enter(lane, at=self._clock.monotonic())
+        self._wakes[ticket] = asyncio.Event()
+        try:
+            await self._until_first(ticket)
+        except BaseException:
+            self._pace.leave(ticket)
+            raise
+        finally:
+            del self._wakes[ticket]
+            self._wake_first()
+        return Turn(timedelta(seconds=self._clock.monotonic() - ticket.came), self._end)
+
+    async def _until_first(self, ticket: Ticket) -> None:
+        wake = self._wakes[ticket]
+        while True:
+            await self._meter.check()
+            wake.clear()
+            now = self._clock.monotonic()
+            match self._pace.claim(ticket, at=now):
+                case Go():
+                    return
+                case NotBefore(moment):
+                    # rounded up: a sleep that ends too early would begin again and again
+                    await self._clock.sleep(timedelta(microseconds=ceil((moment - now) * 1_000_000)))
+                case Behind():
+                    await wake.wait()
+
+    def _wake_first(self) -> None:
+        first = self._pace.first
+        if first is not None:
+            self._wakes[first].set()
+
+    def _end(self) -> None:
+        self._pace.end()
+        self._wake_first()
