@@ -62,7 +62,7 @@ class Transport:
     """
 
     def __init__(self, settings: CloudSettings, *, clock: Clock, connections: int) -> None:
-        # without a strategy nothing is sent twice; pyairtable's own repeats creates whose answers were lost
+        # no strategy here and an adapter that repeats nothing: pyairtable's own repeats creates whose answers were lost
         self._api = Api(settings.key.reveal(), retry_strategy=None, endpoint_url=settings.endpoint, use_field_ids=True)
         session = self._api.session
         session.trust_env = False  # a proxy or a netrc file of the machine would be given our key, or replace it
