@@ -235,4 +235,17 @@ MIGRATIONS: tuple[Migration, ...] = (
             "create index recomputations_by_turn on recomputations (turn)",
         ),
     ),
+    Migration(
+        9,
+        "ids that records had before",
+        sqlite=(
+            # becomes is the id that the record has now, never a former one itself
+            "create table former_ids (id text primary key, becomes text not null) strict, without rowid",
+            "create index former_ids_by_present on former_ids (becomes)",
+        ),
+        postgres=(
+            "create table former_ids (id text primary key, becomes text not null)",
+            "create index former_ids_by_present on former_ids (becomes)",
+        ),
+    ),
 )
