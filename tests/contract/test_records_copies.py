@@ -367,6 +367,21 @@ async def test_the_id_of_a_record_that_is_gone_is_noted_all_the_same(base: Base)
     assert await base.workspace.present_ids([RecordId(first)]) == {first: ONE}
 
 
+async def test_links_to_a_record_that_is_gone_follow_its_new_id(base: Base) -> None:
+    first = await base.create(TASKS, Code="T-1")
+    second = await base.create(TASKS, Code="T-2", Next=[first])
+    await base.do(Delete(TASKS, first))
+    assert await effects(base, rename(first, ONE), rename(first, ONE)) == [Effected.UPDATED, Effected.UNCHANGED]
+    assert (await task(base, second) or {})["Next"] == [ONE]
+
+
+async def test_a_rename_to_the_same_id_changes_nothing(base: Base) -> None:
+    await told_to(base, copy(ONE, Code="T-1"))
+    assert await effects(base, rename(ONE, ONE)) == [Effected.UNCHANGED]
+    await told_to(base, Forget(TASKS, ONE))
+    assert await task(base, ONE) is None
+
+
 async def test_a_rename_and_a_copy_of_one_request_give_way_to_what_came_between(base: Base) -> None:
     first = await base.create(TASKS, Code="T-1")
     basis = base.workspace.head.seq

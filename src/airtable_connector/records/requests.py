@@ -117,9 +117,9 @@ class Forget:
 class Rename:
     """Have a record known by another id from now on, as the other base told it; repeated, it changes nothing more.
 
-    The former id leads to it for ever, wherever callers name records. Links to it are changed. The record keeps its
-    place in the order; the feed has it removed, and added under the new id. If there is a record of that id already,
-    the one with the former id goes. For tables whose links are told.
+    The former id leads to it for ever, wherever callers name records, even if no record has either id now. Links to it
+    are changed. The record keeps its place in the order; the feed has it removed, and added under the new id. If there
+    is a record of that id already, the one with the former id goes. For tables whose links are told.
     """
 
     table: Table
