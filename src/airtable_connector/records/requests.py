@@ -119,7 +119,8 @@ class Rename:
 
     The former id leads to it for ever, wherever callers name records, even if no record has either id now. Links to it
     are changed. The record keeps its place in the order; the feed has it removed, and added under the new id. If there
-    is a record of that id already, the one with the former id goes. For tables whose links are told.
+    is a record of that id already, the one with the former id goes. For tables whose links are told. No other record
+    is given a former id.
     """
 
     table: Table
