@@ -169,6 +169,11 @@ def test_a_file_that_is_no_schema_is_refused_with_the_place(text: bytes, words: 
         read_target(text)
 
 
+def test_the_tables_of_an_embedded_base_are_such_a_file() -> None:
+    shown = json.dumps([each.definition() for each in STANDARD_TABLES]).encode()
+    assert read_target(shown) == standard_target()
+
+
 def test_a_file_that_has_the_key_field_is_wanted_as_it_is() -> None:
     target = read_target(json.dumps([table("A", TEXT, {**TEXT, "name": "Connector_Key"}), table("B", TEXT)]).encode())
     assert [[field.name for field in each.fields] for each in target.tables] == [
@@ -239,6 +244,16 @@ async def test_a_step_that_was_at_work_when_it_was_looked_for_is_not_made_twice(
 async def test_what_somebody_else_made_meanwhile_is_there_and_not_by_us() -> None:
     applied = await schema_at(OddCloud(TAKEN, effect_at=1)).apply(WANTED)
     assert (applied.made, applied.refused, applied.left.complete) == ([], [], True)
+
+
+@pytest.mark.anyio
+async def test_a_link_waits_for_its_table_until_somebody_has_made_it() -> None:
+    bills = {**table("Bills", {"name": "No", "type": "autoNumber"}), "primaryFieldId": "fldBillsNo"}
+    cloud = OddCloud()
+    applied = await schema_at(cloud).apply(base(table("A", TEXT, link("Bill", "Bills")), bills))
+    assert [step.name for step in applied.left.steps] == ["field A.Bill"]
+    assert [each.table for each in applied.left.for_people] == ["Bills"]
+    assert (applied.made, applied.refused, cloud.asked) == ([], [], 0)
 
 
 @pytest.mark.anyio
