@@ -241,8 +241,9 @@ async def test_a_step_that_was_at_work_when_it_was_looked_for_is_not_made_twice(
 
 
 @pytest.mark.anyio
-async def test_what_somebody_else_made_meanwhile_is_there_and_not_by_us() -> None:
-    applied = await schema_at(OddCloud(TAKEN, effect_at=1)).apply(WANTED)
+@pytest.mark.parametrize("outcome", [TAKEN, NotDone(Why.UNREACHED)])
+async def test_what_somebody_else_made_meanwhile_is_there_and_not_by_us(outcome: Outcome[CloudField]) -> None:
+    applied = await schema_at(OddCloud(outcome, effect_at=1)).apply(WANTED)
     assert (applied.made, applied.refused, applied.left.complete) == ([], [], True)
 
 

@@ -106,6 +106,8 @@ class _Work:
     made: dict[str, Step] = field(default_factory=dict)
     refused: dict[str, Refusal] = field(default_factory=dict)
     tries: Counter[str] = field(default_factory=Counter)
+    sent: set[str] = field(default_factory=set)
+    """Steps that we may have carried out; somebody else can make the same meanwhile."""
     tried: tuple[Step, _Answer] | None = None
 
 
@@ -164,12 +166,10 @@ class CloudSchema:
     def _note_effect(self, work: _Work, plan: Plan) -> None:
         if work.tried is None:
             return
-        step, outcome = work.tried
-        not_by_us = isinstance(outcome, Refused) and work.tries[step.name] == 1
-        if not_by_us or step.name in {each.name for each in plan.steps}:
-            return
-        work.made[step.name] = step
-        self._observer.saw(SchemaChanged(step))
+        step, _ = work.tried
+        if step.name in work.sent and step.name not in {each.name for each in plan.steps}:
+            work.made[step.name] = step
+            self._observer.saw(SchemaChanged(step))
 
     async def _try(self, step: Step, present: BaseSchema, work: _Work) -> None:
         if work.tries[step.name] == ATTEMPTS:
@@ -178,6 +178,8 @@ class CloudSchema:
         work.tries[step.name] += 1
         outcome = await self._make(step, present)
         work.tried = (step, outcome)
+        if isinstance(outcome, Done | Unknown):
+            work.sent.add(step.name)
         match outcome:
             case Done():
                 pass
