@@ -47,6 +47,7 @@ TABLE = DROPLETS.id
 FQDN, NAME, CPU = (FieldId(DROPLETS.field(name).id) for name in ("fqdn", "name", "cpu"))
 LANE = Lane.OUTBOX
 NUMBERS = count(1)
+TEXT_FIELD = {"name": "Name", "type": "singleLineText"}
 MISSING = RecordId("recZZZZZZZZZZZZZZ")
 
 UNHURRIED = PaceSettings(per_window=10_000, lockout=timedelta(seconds=1))
@@ -165,6 +166,33 @@ async def test_the_schema_is_told_with_all_that_airtable_says(client: AirtableCl
     fields: Any = tables[TABLE].definition["fields"]
     assert tables[TABLE].name == "Droplets"
     assert {field["id"]: field["type"] for field in fields}[CPU] == "number"
+
+
+async def test_tables_fields_and_choices_are_made_and_told_as_airtable_has_them(client: AirtableClient) -> None:
+    name = some_name()
+    table = value_of(await client.create_table({"name": name, "fields": [TEXT_FIELD]}, lane=LANE))
+    wanted = {"name": "s", "type": "singleSelect", "options": {"choices": [{"name": "a"}]}}
+    field = value_of(await client.create_field(table.id, wanted, lane=LANE))
+    options: Any = field.definition["options"]
+    more = {"options": {"choices": [*options["choices"], {"name": "b"}]}}
+    changed = value_of(await client.update_field(table.id, field.id, more, lane=LANE))
+    (told,) = [each for each in value_of(await client.schema(lane=LANE)) if each.id == table.id]
+    fields: Any = told.definition["fields"]
+    assert (told.name, [each["name"] for each in fields]) == (name, ["Name", "s"])
+    assert fields[1] == changed.definition
+    assert [each["name"] for each in fields[1]["options"]["choices"]] == ["a", "b"]
+
+
+async def test_a_table_whose_answer_is_lost_may_be_there_and_is_refused_when_it_is_sent_again(
+    client: AirtableClient, proxy: FaultyProxy
+) -> None:
+    wanted: dict[str, Any] = {"name": some_name(), "fields": [TEXT_FIELD]}
+    proxy.order(Fault.LOST_ANSWER)
+    assert isinstance(await client.create_table(wanted, lane=LANE), Unknown)
+    again = await client.create_table(wanted, lane=LANE)
+    assert isinstance(again, Refused)
+    assert (again.status, again.type) == (422, "DUPLICATE_TABLE_NAME")
+    assert [table.name for table in value_of(await client.schema(lane=LANE))].count(wanted["name"]) == 1
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.BROKEN_ANSWER, Fault.LATE_500, Fault.LATE_502])

@@ -104,6 +104,13 @@ def test_lists_are_read_without_caring_about_blanks() -> None:
 
 
 @pytest.mark.parametrize(
+    "address", ["https://proxy.example/airtable", "http://127.0.0.1:8001", "http://localhost", "http://[::1]:8001"]
+)
+def test_a_key_of_airtables_travels_encrypted_or_on_this_machine(address: str) -> None:
+    assert read_settings({"AIRTABLE_ENDPOINT_URL": address}).cloud.endpoint_url == address
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("PORT", "65536"),
@@ -123,6 +130,10 @@ def test_lists_are_read_without_caring_about_blanks() -> None:
         ("ALLOWED_ORIGINS", "https://a.example/path"),
         ("ALLOWED_ORIGINS", "https://*.example"),
         ("DROPLET_URL", "drop2.fullpotential.ai"),
+        ("AIRTABLE_ENDPOINT_URL", "http://api.airtable.com"),
+        ("AIRTABLE_ENDPOINT_URL", "http://localhost.evil.example"),
+        ("AIRTABLE_ENDPOINT_URL", "https://me:key@api.airtable.com"),
+        ("AIRTABLE_ENDPOINT_URL", "https://api.airtable.com?x=1"),
         ("JWKS_URL", "file:///etc/passwd"),
         ("JWKS_URL", "https://host.example:99999"),
         ("DIGEST_AT", "25:00"),
@@ -171,8 +182,8 @@ def test_a_config_of_another_shape_is_one_mistake(config: str) -> None:
 
 
 def test_names_of_later_versions_are_accepted_and_reported() -> None:
-    settings = read_settings({"ORCHESTRATOR_JWT": "ey1"}, env_file="AIRTABLE_API_KEY=pat1\nREGISTRY_URL=\n")
-    assert settings.not_used == ("ORCHESTRATOR_JWT", "AIRTABLE_API_KEY")
+    assert read_settings({"ORCHESTRATOR_JWT": "ey1"}).not_used == ("ORCHESTRATOR_JWT",)
+    assert read_settings({}, env_file="ORCHESTRATOR_JWT=ey1\nREGISTRY_URL=\n").not_used == ("ORCHESTRATOR_JWT",)
 
 
 def test_the_places_that_the_contract_wants_in_every_config_are_not_reported() -> None:

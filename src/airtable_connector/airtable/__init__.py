@@ -18,6 +18,7 @@ from airtable_connector.airtable.errors import (
 )
 from airtable_connector.airtable.keeper import LockedOut, PaceKeeper, QuotaSpent, Turn
 from airtable_connector.airtable.outcomes import (
+    DENIED,
     ITERATOR_EXPIRED,
     Done,
     NotDone,
@@ -31,8 +32,10 @@ from airtable_connector.airtable.pace import PATIENCE, Lane, PaceSettings
 from airtable_connector.airtable.wire import (
     Cells,
     Change,
+    CloudField,
     CloudRecord,
     CloudTable,
+    Definition,
     Merged,
     NewWebhook,
     Page,
@@ -42,6 +45,7 @@ from airtable_connector.airtable.wire import (
 
 __all__ = [
     "BLOCK",
+    "DENIED",
     "ITERATOR_EXPIRED",
     "MOST_READ",
     "MOST_WRITTEN",
@@ -53,6 +57,7 @@ __all__ = [
     "CloudCalled",
     "CloudClientClosed",
     "CloudDenied",
+    "CloudField",
     "CloudOutcomeUnknown",
     "CloudQuotaSpent",
     "CloudRecord",
@@ -60,6 +65,7 @@ __all__ = [
     "CloudSettings",
     "CloudTable",
     "CloudUnavailable",
+    "Definition",
     "Done",
     "Lane",
     "LockedOut",

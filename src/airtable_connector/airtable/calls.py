@@ -6,7 +6,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
-from airtable_connector.airtable.wire import Cells, Change
+from airtable_connector.airtable.wire import Cells, Change, Definition
 from airtable_connector.kernel.ids import FieldId, RecordId, TableId
 from airtable_connector.kernel.jsonvalues import JsonValue
 from airtable_connector.kernel.secret import Secret
@@ -119,7 +119,22 @@ def delete_call(base: str, table: TableId, records: Sequence[RecordId]) -> Cloud
 
 def schema_call(base: str) -> CloudCall:
     """Ask for the definitions of all tables."""
-    return CloudCall("schema", "GET", ("meta", "bases", base, "tables"))
+    return CloudCall("schema", "GET", _tables(base))
+
+
+def create_table_call(base: str, definition: Definition) -> CloudCall:
+    """Make a table with its fields. Repeated, it is refused, because the name is taken."""
+    return CloudCall("create-table", "POST", _tables(base), body=definition)
+
+
+def create_field_call(base: str, table: TableId, definition: Definition) -> CloudCall:
+    """Make a field behind those of a table. Repeated, it is refused, because the name is taken."""
+    return CloudCall("create-field", "POST", (*_tables(base), table, "fields"), body=definition)
+
+
+def update_field_call(base: str, table: TableId, field: FieldId, change: Definition) -> CloudCall:
+    """Change a field's name, description or options; options that are given take the place of those there."""
+    return CloudCall("update-field", "PATCH", (*_tables(base), table, "fields", field), body=change)
 
 
 def create_webhook_call(base: str, specification: Mapping[str, JsonValue], url: str | None) -> CloudCall:
@@ -174,6 +189,10 @@ def _cells(cells: Cells) -> JsonValue:
 def _bounded(count: int) -> None:
     if not 1 <= count <= MOST_WRITTEN:
         raise ValueError(f"1 to {MOST_WRITTEN} records are written together")
+
+
+def _tables(base: str) -> tuple[str, ...]:
+    return ("meta", "bases", base, "tables")
 
 
 def _hooks(base: str) -> tuple[str, ...]:

@@ -17,8 +17,10 @@ from airtable_connector.airtable.pace import Lane
 from airtable_connector.airtable.wire import (
     Cells,
     Change,
+    CloudField,
     CloudRecord,
     CloudTable,
+    Definition,
     Merged,
     NewWebhook,
     Page,
@@ -136,6 +138,24 @@ class AirtableClient:
     async def schema(self, *, lane: Lane) -> Outcome[Sequence[CloudTable]]:
         """Read the definitions of the base's tables."""
         return await self._ask(calls.schema_call(self._settings.base), wire.read_tables, lane)
+
+    async def create_table(self, definition: Definition, *, lane: Lane) -> Outcome[CloudTable]:
+        """Make a table with its fields, and return it with its ids.
+
+        Repeated after an unknown outcome, it is refused when the first try has made it: look before repeating.
+        """
+        return await self._ask(calls.create_table_call(self._settings.base, definition), wire.read_table, lane)
+
+    async def create_field(self, table: TableId, definition: Definition, *, lane: Lane) -> Outcome[CloudField]:
+        """Make a field of a table; a link field makes its inverse in the linked table as well. Repeated as a table."""
+        return await self._ask(calls.create_field_call(self._settings.base, table, definition), wire.read_field, lane)
+
+    async def update_field(
+        self, table: TableId, field: FieldId, change: Definition, *, lane: Lane
+    ) -> Outcome[CloudField]:
+        """Change a field's name, description or options. A list of choices must hold those that are to stay."""
+        call = calls.update_field_call(self._settings.base, table, field, change)
+        return await self._ask(call, wire.read_field, lane)
 
     async def create_webhook(
         self, specification: Mapping[str, JsonValue], *, url: str | None, lane: Lane

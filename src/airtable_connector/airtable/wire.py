@@ -11,6 +11,8 @@ from airtable_connector.kernel.jsonvalues import JsonValue, describe
 from airtable_connector.kernel.secret import Secret
 
 Cells: TypeAlias = Mapping[FieldId, JsonValue]
+Definition: TypeAlias = Mapping[str, JsonValue]
+"""A table or a field as Airtable's Meta API writes it."""
 
 
 class MalformedAnswer(ValueError):
@@ -56,7 +58,16 @@ class CloudTable:
 
     id: TableId
     name: str
-    definition: Mapping[str, JsonValue] = field(repr=False)
+    definition: Definition = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CloudField:
+    """A field's definition, with all that Airtable says of it."""
+
+    id: FieldId
+    name: str
+    definition: Definition = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +137,22 @@ def read_deleted(said: JsonValue) -> frozenset[RecordId]:
 
 def read_tables(said: JsonValue) -> Sequence[CloudTable]:
     """Read a base's schema."""
-    tables = [_object(each, "a table") for each in _list(_object(said, "a schema").get("tables"), "the list of tables")]
-    return tuple(
-        CloudTable(TableId(_text(each.get("id"), "a table's id")), _text(each.get("name"), "a table's name"), each)
-        for each in tables
+    return tuple(read_table(each) for each in _list(_object(said, "a schema").get("tables"), "the list of tables"))
+
+
+def read_table(said: JsonValue) -> CloudTable:
+    """Read the definition of one table."""
+    found = _object(said, "a table")
+    return CloudTable(
+        TableId(_text(found.get("id"), "a table's id")), _text(found.get("name"), "a table's name"), found
+    )
+
+
+def read_field(said: JsonValue) -> CloudField:
+    """Read the definition of one field."""
+    found = _object(said, "a field")
+    return CloudField(
+        FieldId(_text(found.get("id"), "a field's id")), _text(found.get("name"), "a field's name"), found
     )
 
 

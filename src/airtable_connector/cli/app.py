@@ -16,6 +16,7 @@ from airtable_connector.cli.base_commands import add_base_commands
 from airtable_connector.cli.doctor_command import add_doctor_command
 from airtable_connector.cli.formula_command import add_formula_command
 from airtable_connector.cli.mesh_command import add_mesh_command
+from airtable_connector.cli.schema_commands import add_schema_commands
 from airtable_connector.cli.serving import PROGRAM, given, nothing_collected, serve_until_stopped, tell_not_used
 from airtable_connector.cli.token_commands import add_token_commands
 
@@ -140,7 +141,7 @@ def version() -> None:
     typer.echo(__version__)
 
 
-add_base_commands(app)
+add_schema_commands(add_base_commands(app))
 add_mesh_command(app)
 add_doctor_command(app)
 add_formula_command(app)

@@ -52,8 +52,8 @@ class StoreMissing(NotFound):
         super().__init__("there is no store yet", hint="check DATA_DIR and DATABASE_URL; 'serve' or 'import' make one")
 
 
-def add_base_commands(app: typer.Typer) -> None:
-    """Add export, import, backup, restore, audit and schema to the command line."""
+def add_base_commands(app: typer.Typer) -> typer.Typer:
+    """Add export, import, backup, restore, audit and schema to the command line; return the group ``schema``."""
     app.command("export")(export_base)
     app.command("import")(import_file)
     app.command("backup")(backup)
@@ -66,6 +66,7 @@ def add_base_commands(app: typer.Typer) -> None:
     schema.command("show")(show_schema)
     schema.command("add-table")(add_table)
     app.add_typer(schema, name="schema")
+    return schema
 
 
 def _group() -> None:

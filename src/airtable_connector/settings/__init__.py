@@ -10,6 +10,7 @@ from airtable_connector.settings.reading import load_settings, read_settings, sh
 from airtable_connector.settings.table import CONFIG_NOT_USED, GROUPS, NOT_USED, READERS, Reader
 from airtable_connector.settings.values import (
     AirtableApiSettings,
+    CloudAccess,
     DigestSettings,
     DropletSettings,
     EdgeSettings,
@@ -30,6 +31,7 @@ __all__ = [
     "READERS",
     "AirtableApiSettings",
     "BadSettings",
+    "CloudAccess",
     "ConfigPathRefused",
     "Configuration",
     "Difference",

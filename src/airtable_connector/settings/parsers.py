@@ -17,6 +17,8 @@ from airtable_connector.kernel.secret import Secret
 
 IpNetwork: TypeAlias = IPv4Network | IPv6Network
 
+_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
+
 
 def filled_text(text: str) -> str:
     """Take a line that people will read."""
@@ -123,6 +125,19 @@ def web_address(text: str) -> str:
     if not usable or not filled_text(text).isascii() or " " in text:
         raise ValueError("a web address like https://host.example")
     return text.rstrip("/")
+
+
+def cloud_address(text: str) -> str:
+    """Check the address of Airtable's Web API: encrypted, because a key travels there, or on this machine."""
+    expected = "an https address, or an http one of this machine (127.0.0.1, localhost)"
+    try:
+        address = web_address(text)
+    except ValueError as cause:
+        raise ValueError(expected) from cause
+    parts = urlsplit(address)
+    if (parts.scheme == "http" and parts.hostname not in _THIS_MACHINE) or parts.query or parts.fragment:
+        raise ValueError(expected)
+    return address
 
 
 def origin(text: str) -> str:

@@ -16,6 +16,7 @@ from airtable_connector.settings.files import ENV_FILE, UDC_CONFIG_FILE, content
 from airtable_connector.settings.table import CONFIG_NOT_USED, GROUPS, NOT_USED, READERS, REQUIRE_AUTH
 from airtable_connector.settings.values import (
     AirtableApiSettings,
+    CloudAccess,
     DigestSettings,
     DropletSettings,
     EdgeSettings,
@@ -129,6 +130,7 @@ def _assemble(values: Mapping[str, Mapping[str, Any]], origins: dict[str, str], 
         server=ServerSettings(**values["server"]),
         edge=EdgeSettings(**values["edge"]),
         airtable_api=AirtableApiSettings(**values["airtable_api"]),
+        cloud=CloudAccess(**values["cloud"]),
         identity=IdentitySettings(**values["identity"]),
         mesh=MeshSettings(**values["mesh"]),
         messages=MessageSettings(**values["messages"]),

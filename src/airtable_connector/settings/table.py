@@ -50,6 +50,7 @@ GROUPS: Mapping[str, str] = MappingProxyType(
         "server": "Server and logs",
         "edge": "What is let in",
         "airtable_api": "Airtable's Web API, as we speak it",
+        "cloud": "Airtable itself",
         "identity": "Whose tokens are believed",
         "mesh": "Being a member of the mesh",
         "messages": "Messages between droplets",
@@ -130,6 +131,12 @@ READERS: Mapping[str, Reader] = MappingProxyType({
     "AIRTABLE_API_LOCKOUT_SECONDS": Reader("airtable_api.lockout", parsers.span(SECOND, 0.1, 3_600), "30",
         "How long /v0 answers 429 after one request too many.", "30"),
 
+    "AIRTABLE_API_KEY": Reader("cloud.api_key", parsers.optional(parsers.secret_text), "",
+        "An access token of Airtable's for the base BASE_ID. `schema plan`, `apply` and `export` use it; `serve` serves"
+        " the embedded base whether it is set or not.", "patA1b2C3d4E5f6G7.0123456789abcdef", secret=True),
+    "AIRTABLE_ENDPOINT_URL": Reader("cloud.endpoint_url", parsers.cloud_address, "https://api.airtable.com",
+        "Where Airtable's Web API is: https, or http on this machine.", "http://127.0.0.1:8001"),
+
     "JWT_ISSUER": Reader("identity.jwt_issuer", parsers.filled_text, "registry.fullpotential.ai",
         "The 'iss' that the Registry's tokens must carry.", "registry.fullpotential.ai", "security.jwt_issuer"),
     "JWT_AUDIENCE": Reader("identity.jwt_audience", parsers.filled_text, "fullpotential.droplets",
@@ -197,8 +204,6 @@ READERS: Mapping[str, Reader] = MappingProxyType({
 
 NOT_USED: Mapping[str, str] = MappingProxyType({
     "ORCHESTRATOR_JWT": "a token made by hand; we sign our own, see ORCHESTRATOR_PRIVATE_KEY_FILE",
-    "AIRTABLE_API_KEY": "Airtable access token; the embedded base is served whether it is set or not",
-    "AIRTABLE_ENDPOINT_URL": "address of Airtable's Web API",
 })
 """Names that `.env` may hold because the mesh's documents name them, and that this version does nothing with."""
 

@@ -88,6 +88,14 @@ class AirtableApiSettings:
 
 
 @dataclass(frozen=True)
+class CloudAccess:
+    """How Airtable itself is reached. The base there is named by ``AirtableApiSettings.base_id``."""
+
+    api_key: Secret | None
+    endpoint_url: str
+
+
+@dataclass(frozen=True)
 class IdentitySettings:
     """Whose tokens are believed."""
 
@@ -156,6 +164,7 @@ class Settings:
     server: ServerSettings
     edge: EdgeSettings
     airtable_api: AirtableApiSettings
+    cloud: CloudAccess
     identity: IdentitySettings
     mesh: MeshSettings
     messages: MessageSettings

@@ -24,6 +24,8 @@ READERS: list[Callable[[Any], object]] = [
     partial(wire.read_merged, count=1),
     wire.read_deleted,
     wire.read_tables,
+    wire.read_table,
+    wire.read_field,
     wire.read_new_webhook,
     wire.read_webhooks,
     wire.read_expiry,

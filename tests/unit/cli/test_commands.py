@@ -180,7 +180,7 @@ def test_keys_are_made_once_and_replaced_only_on_request(capsys: pytest.CaptureF
 def test_settings_show_where_each_value_came_from_and_hide_secrets(
     empty_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (empty_folder / ".env").write_text("PORT=9000\nAIRTABLE_API_KEY=pat.hunter2\n")
+    (empty_folder / ".env").write_text("PORT=9000\nAIRTABLE_API_KEY=pat.hunter2\nORCHESTRATOR_JWT=ey.hunter2\n")
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2@db/base")
     assert main(["settings"]) == 0
     printed = capsys.readouterr()
@@ -188,7 +188,8 @@ def test_settings_show_where_each_value_came_from_and_hide_secrets(
     assert lines.keys() == READERS.keys()
     assert lines["PORT"] == ["9000", ".env"]
     assert lines["DATABASE_URL"] == ["(hidden)", "environment"]
-    assert printed.err == "known, but not used by this version: AIRTABLE_API_KEY\n"
+    assert lines["AIRTABLE_API_KEY"] == ["(hidden)", ".env"]
+    assert printed.err == "known, but not used by this version: ORCHESTRATOR_JWT\n"
     assert "hunter2" not in printed.out + printed.err
 
 

@@ -1,0 +1,1 @@
+"""Keeping the base here and Airtable's alike. Each package in here is a face of its own."""
