@@ -124,6 +124,10 @@ async def fill(base: Base) -> None:
             record=project,
         )
         await tx.run("insert into former_ids values ('rec00000000000001', 'rec00000000000002')")
+        await tx.run("insert into cloud_months values ('2026-01', 1234, 0)")
+        await tx.run("insert into cloud_uses values ('2026-01-05', 'outbox', 'create', 12)")
+        await tx.run("insert into cloud_callers values ('2026-01', 5, 0.75)")
+        await tx.run("insert into leases values ('airtable', 'a process', '2026-01-05', 9)")
         await tx.run("insert into recomputations values ('tbl', 'fld', 'rec', '[]', 0, 1, 0, 5, 'cause', 7)")
         for hour in ("2026-01-05T11", "2026-01-05T12"):
             await tx.run(

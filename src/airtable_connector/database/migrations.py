@@ -248,4 +248,29 @@ MIGRATIONS: tuple[Migration, ...] = (
             "create index former_ids_by_present on former_ids (becomes)",
         ),
     ),
+    Migration(
+        10,
+        "calls to Airtable by month, purpose and caller; leases",
+        sqlite=(
+            # spent is 1 when Airtable said that the month's calls are used up
+            "create table cloud_months (month text primary key, calls integer not null, spent integer not null) strict",
+            "create table cloud_uses (day text not null, lane text not null, call text not null,"
+            " calls integer not null, primary key (day, lane, call)) strict, without rowid",
+            # a call that carries writes of several droplets is shared out among them
+            "create table cloud_callers (month text not null, droplet integer not null, calls real not null,"
+            " primary key (month, droplet)) strict, without rowid",
+            # until is for people; who waits counts from the last renewal that it saw
+            "create table leases (name text primary key, owner text not null, until text not null,"
+            " renewal integer not null) strict",
+        ),
+        postgres=(
+            "create table cloud_months (month text primary key, calls bigint not null, spent integer not null)",
+            "create table cloud_uses (day text not null, lane text not null, call text not null,"
+            " calls bigint not null, primary key (day, lane, call))",
+            "create table cloud_callers (month text not null, droplet bigint not null,"
+            " calls double precision not null, primary key (month, droplet))",
+            "create table leases (name text primary key, owner text not null, until text not null,"
+            " renewal bigint not null)",
+        ),
+    ),
 )

@@ -30,7 +30,7 @@ from airtable_connector.records.schema import STANDARD_TABLES
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 9
+SCHEMA = 10
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
 
 FILES = "attachments"
@@ -221,6 +221,10 @@ _TABLES = (
         key="table_id link_id target",
     ),
     _kept("former_ids", 9, "id becomes", key="id"),
+    _kept("cloud_months", 10, "month calls spent", key="month"),
+    _kept("cloud_uses", 10, "day lane call calls", key="day lane call"),
+    _kept("cloud_callers", 10, "month droplet calls", key="month droplet"),
+    _kept("leases", 10, "name owner until renewal", key="name"),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 

@@ -1,1 +1,4 @@
-"""Keeping the base here and Airtable's alike. Each package in here is a face of its own."""
+"""Making Airtable the truth: the base here is kept like the one there, and what callers write here is sent there.
+
+Each package has a face of its own; nothing is loaded before it is used.
+"""
