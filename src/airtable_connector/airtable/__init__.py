@@ -18,6 +18,7 @@ from airtable_connector.airtable.errors import (
 )
 from airtable_connector.airtable.keeper import LockedOut, PaceKeeper, QuotaSpent, Turn
 from airtable_connector.airtable.outcomes import (
+    DENIED,
     ITERATOR_EXPIRED,
     Done,
     NotDone,
@@ -42,6 +43,7 @@ from airtable_connector.airtable.wire import (
 
 __all__ = [
     "BLOCK",
+    "DENIED",
     "ITERATOR_EXPIRED",
     "MOST_READ",
     "MOST_WRITTEN",
