@@ -159,7 +159,8 @@ class BeatRows:
             case Work.MAKE_ROOM:
                 # for newest beats any hour may go
                 before = _AFTER_ALL if waiting.new else waiting.first_hour_waiting
-                return await self._rows(_OLDEST_HOURS, before=before, count=MOST_WRITTEN)
+                needed = min(waiting.new + waiting.hourly - room, MOST_WRITTEN)
+                return await self._rows(_OLDEST_HOURS, before=before, count=needed)
             case Work.HOURLY:
                 return _together(await self._rows(_HOURLY, count=most_new))
             case Work.LATEST if waiting.changed:

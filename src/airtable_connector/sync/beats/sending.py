@@ -177,13 +177,13 @@ class BeatSender:
         await self._rows.settle(settled=now - self._settings.settle, keyed=layout.key is not None)
         waiting = await self._waiting(now, layout)
         work = choose(waiting, limit=self._settings.rows, passed_over=self._passed_over)
-        if work is None or self._round is None:
+        if work is None:
             return
         rows = await self._rows.chosen(
             work,
             waiting,
             keep=now - self._settings.keep,
-            began=self._round.began,
+            began=self._round.began if self._round else now,
             moments=layout.shows_moments,
             room=waiting.room(self._settings.rows),
         )
@@ -191,18 +191,18 @@ class BeatSender:
 
     async def _waiting(self, now: datetime, layout: Layout) -> Waiting:
         """Return what waits, and begin a round, end one, or leave out hours, as that needs."""
-        running = self._round is not None and self._round.calls > 0
-        began = self._round.began if self._round and running else now
-        keep = now - self._settings.keep
-        waiting = await self._rows.waiting(keep=keep, began=began, moments=layout.shows_moments)
+        running = self._round if self._round and self._round.calls else None
+        waiting = await self._rows.waiting(
+            keep=now - self._settings.keep, began=running.began if running else now, moments=layout.shows_moments
+        )
         if not layout.tells_hours:
             waiting = replace(waiting, hourly=0, first_hour_waiting="")
-        if not running:
-            begun = begin_round(waiting, now=now, before=self._round, interval=self._settings.interval)
-            running, self._round = begun is not None, begun or self._round or Round(now, 0)
-        elif waiting.changed == waiting.new == 0 and self._round:
-            running, self._round = False, replace(self._round, calls=0)
-        if not running:
+        if running is None:
+            running = begin_round(waiting, now=now, before=self._round, interval=self._settings.interval)
+            self._round = running or self._round
+        elif waiting.changed == waiting.new == 0:
+            self._round = replace(running, calls=0)
+        if running is None:
             waiting = replace(waiting, changed=0, new=0)
         if waiting.is_stuck(self._settings.rows):
             rows = await self._rows.leave_out_hour(waiting.first_hour_waiting)
@@ -251,7 +251,7 @@ class BeatSender:
     async def _send(self, work: Work, rows: Sequence[BeatRow], layout: Layout) -> None:
         await self._rows.begin(rows, at=self._clock.now())
         outcome = await _sent(self._written(rows, layout))
-        if work is Work.LATEST and self._round and not isinstance(outcome, NotDone):
+        if work is Work.LATEST and self._round and isinstance(outcome, Done | Unknown):
             self._round = self._round.called()
         if isinstance(outcome, Done):
             await self._rows.done(rows, [record.id for record in outcome.value])
@@ -342,9 +342,13 @@ class BeatSender:
             await self._rows.release(rows)
             self._layout = None
             self._pause(REFUSED_PAUSE)
-        elif rows[0].record is not None and (refused.record is not None or work in {Work.EXPIRE, Work.MAKE_ROOM}):
+        elif rows[0].record is not None and refused.record is not None:
             await self._rows.doubt(rows)
-        elif self._layout_is_older_than(LAYOUT_IS_NEW):
+        elif work in {Work.EXPIRE, Work.MAKE_ROOM}:
+            # it says nothing of what is gone, so the same rows would be chosen again at once
+            await self._rows.doubt(rows)
+            self._pause(REFUSED_PAUSE)
+        elif not rows[0].alone and self._layout_is_older_than(LAYOUT_IS_NEW):
             await self._rows.release(rows)
             self._layout = None
         elif len(rows) > 1:
