@@ -1,6 +1,7 @@
 """Heartbeats that go up: a base here, and a second connector as Airtable behind a proxy that lets things go wrong."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tests.service import Place, Service, running
 from airtable_connector.airtable import AirtableClient, CloudSettings, PaceKeeper, PaceSettings
 from airtable_connector.database import Database, DatabaseLocation, PostgresServer, SqliteFile, open_database
 from airtable_connector.kernel.clock import SystemClock, iso
-from airtable_connector.kernel.ids import RecordId
+from airtable_connector.kernel.ids import FieldId, RecordId
 from airtable_connector.kernel.secret import Secret
 from airtable_connector.ops import HeartbeatSettings, HeartbeatWatch
 from airtable_connector.records import (
@@ -40,6 +41,7 @@ from airtable_connector.sync.beats import (
     BeatsSettings,
     BeatsWithoutTable,
 )
+from airtable_connector.sync.beats.layout import Column, Layout
 from airtable_connector.sync.beats.rows import BeatRow, BeatRows
 from airtable_connector.web.airtable_api import DERIVED_ID
 
@@ -344,6 +346,19 @@ async def test_finished_hours_go_up_and_leave_when_they_are_old(mesh: Mesh, form
     assert mesh.rows() == []
 
 
+async def test_old_rows_of_which_a_person_deleted_one_go_all_the_same(mesh: Mesh) -> None:
+    mesh.new_sender(keep=HOUR)
+    await mesh.beat("cell-1", "cell-2", "cell-3")
+    await mesh.go_on(MINUTE)
+    mesh.delete_there(Cell_ID="cell-2")
+    await mesh.go_on(2 * HOUR)
+    assert mesh.rows() == []
+    assert (await mesh.sender.facts())["rows_there"] == {"cells": 0, "hours": 0}
+    calls = mesh.calls()
+    await mesh.go_on(HOUR)
+    assert mesh.calls() == calls
+
+
 async def test_no_more_rows_are_there_than_may_be(mesh: Mesh) -> None:
     mesh.new_sender(mode=BeatsMode.HOURLY, rows=8)
     await mesh.go_on(2 * MINUTE)
@@ -406,6 +421,19 @@ async def test_other_modes_have_nothing_to_do_here(mesh: Mesh, mode: BeatsMode) 
     calls = mesh.calls()
     assert await mesh.new_sender(mode=mode).send_once() is None
     assert mesh.calls() == calls
+
+
+async def test_a_field_that_is_gone_there_is_left_out_once_the_schema_is_read_again(mesh: Mesh) -> None:
+    await mesh.beat("cell-1", CPU_Usage=1)
+    await mesh.go_on(MINUTE)
+    layout = mesh.sender._layout
+    assert isinstance(layout, Layout)
+    # as it was read before the field went
+    mesh.sender._layout = replace(layout, status=Column(FieldId("fldZZZZZZZZZZZZZZ"), "singleLineText"))
+    await mesh.beat("cell-1", CPU_Usage=2)
+    await mesh.go_on(ROUND + MINUTE)
+    assert mesh.shown() == [("cell-1", 2)]
+    assert any(isinstance(fact, BeatsRefused) for fact in mesh.observer.facts)
 
 
 @pytest.mark.parametrize("form", ["keyed"])

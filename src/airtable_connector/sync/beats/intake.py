@@ -93,6 +93,8 @@ class Intake:
         self._read_to: int | None = None
         self.without_row = 0
         """Beats since the start whose cell cannot have a row: it has no name, or one that is no line of text."""
+        self.left_out = 0
+        """Rows of hours since the start that waited when too many newer ones came."""
 
     async def take(self) -> bool:
         """Take some of what has come, and return whether that was all.
@@ -184,9 +186,10 @@ class Intake:
                 if len(rows) < PAGE:
                     break
                 after, added = rows[-1][0], added + len(rows)
-            await tx.run(_TRIM, rows=self._settings.rows)
+            left_out = await tx.run(_TRIM, rows=self._settings.rows)
             await tx.run(_FORGET, before=iso(now - self._settings.keep))
             await tx.run(_MOVE, reader=_HOURS, seq=number)
+        self.left_out += left_out
 
 
 def _read_beat(table: Table, cells: Mapping[str, Cell | None]) -> tuple[str, Shown]:

@@ -7,8 +7,8 @@ percent of the five a second that Airtable takes for a base. What follows, in ca
 - 1,000 cells and hourly rows: 100 calls an hour make rows and 100 delete as many old ones; 100 are left for newest
   beats, so that a round lasts an hour.
 - 40 cells, rounds every 15 minutes: 4 calls each, 0.09 percent.
-- 1,500 cells and hourly rows: the hours and their deletion need what is left to them. With more, hours come late, and
-  the oldest that wait are left out.
+- More cells and hourly rows: a third of the calls is for newest beats, and the others are too few for all hours. They
+  come late, and the oldest that wait are left out.
 """
 
 from dataclasses import dataclass, replace

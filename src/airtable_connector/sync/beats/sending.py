@@ -143,7 +143,7 @@ class BeatSender:
             "rows_there": {"cells": counts.cells, "hours": counts.hours},
             "waiting": {"cells": counts.cells_waiting, "hours": counts.hours_waiting},
             "uncertain": counts.uncertain,
-            "left_out": self._left_out,
+            "left_out": self._left_out + self._intake.left_out,
             "beats_without_row": self._intake.without_row,
             "last_call": iso(self._last_called) if self._last_called else None,
             "trouble": self._layout.reason if isinstance(self._layout, Unfit) else self._refused,
