@@ -129,6 +129,7 @@ async def fill(base: Base) -> None:
         await tx.run("insert into cloud_callers values ('2026-01', 5, 0.75)")
         await tx.run("insert into leases values ('airtable', 'a process', '2026-01-05', 9)")
         await tx.run("insert into recomputations values ('tbl', 'fld', 'rec', '[]', 0, 1, 0, 5, 'cause', 7)")
+        await tx.run("insert into cloud_beats values ('', 'C-1', '2026', '[]', 'rec', null, null, null, null, '', 0)")
         for hour in ("2026-01-05T11", "2026-01-05T12"):
             await tx.run(
                 "insert into beat_rollups values ('C-1', :hour, 3, 2, 0.3, 0.1, 0.2, 0, 0.0, null, null)", hour=hour

@@ -273,4 +273,22 @@ MIGRATIONS: tuple[Migration, ...] = (
             " renewal bigint not null)",
         ),
     ),
+    Migration(
+        11,
+        "heartbeats' rows at Airtable",
+        sqlite=(
+            # hour is empty for the row of a cell's newest beat. at: the beat's moment, or the hour; content: what the
+            # row is to show; record_id, sent, sent_at: which record shows what, and of when; sending, tried_at: what
+            # the last call carried, and when it began; state: empty, sending (its outcome is not known), sought (it
+            # may be there under another id), doubted (it may be gone there); alone: 1 when it travels by itself
+            "create table cloud_beats (hour text not null, cell text not null, at text not null, content text not null,"
+            " record_id text, sent text, sent_at text, sending text, tried_at text, state text not null,"
+            " alone integer not null, primary key (hour, cell)) strict, without rowid",
+        ),
+        postgres=(
+            "create table cloud_beats (hour text not null, cell text not null, at text not null, content text not null,"
+            " record_id text, sent text, sent_at text, sending text, tried_at text, state text not null,"
+            " alone integer not null, primary key (hour, cell))",
+        ),
+    ),
 )

@@ -30,7 +30,7 @@ from airtable_connector.records.schema import STANDARD_TABLES
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 10
+SCHEMA = 11
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
 
 FILES = "attachments"
@@ -225,6 +225,12 @@ _TABLES = (
     _kept("cloud_uses", 10, "day lane call calls", key="day lane call"),
     _kept("cloud_callers", 10, "month droplet calls", key="month droplet"),
     _kept("leases", 10, "name owner until renewal", key="name"),
+    _kept(
+        "cloud_beats",
+        9,
+        "hour cell at content record_id sent sent_at sending tried_at state alone",
+        key="hour cell",
+    ),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 

@@ -65,6 +65,16 @@ async def test_a_cell_that_beats_is_added_to_cells_as_ok(base):
 
 
 @pytest.mark.anyio
+async def test_cells_is_written_when_a_verdict_changes_and_never_else(base):
+    watch = base.watch()
+    await base.beat_regularly(watch, "cell-1", every=timedelta(seconds=30), times=10, CPU_Usage=20)
+    await base.beat_regularly(watch, "cell-1", every=timedelta(seconds=30), times=3, CPU_Usage=95)
+    changes = await base.workspace.changes(after=0, count=100, table=CELLS)
+    health = CELLS.field("Health_Status").id
+    assert [(change.after or {})[health] for change in changes] == ["OK", "Warning"]
+
+
+@pytest.mark.anyio
 async def test_a_verdict_is_written_in_our_own_name_with_a_trace_id(base):
     await base.beat("cell-1")
     await base.fold_all(base.watch())
