@@ -3,8 +3,9 @@
 Pure. The mirror asks whoever sends the writes (`Outgoing`) what is open, and shows what `overlay` answers.
 """
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Protocol
@@ -38,8 +39,8 @@ class OpenCell:
     """
 
     intent: int
-    ours: Cell | None = field(repr=False)
-    before: tuple[Cell | None, ...] = field(repr=False)
+    ours: Cell | None = dataclasses.field(repr=False)
+    before: tuple[Cell | None, ...] = dataclasses.field(repr=False)
     at: datetime
 
 
@@ -47,7 +48,7 @@ class OpenCell:
 class OpenRecord:
     """What is on its way for one record. A record that was ``created`` here is not there under any id yet."""
 
-    cells: Mapping[FieldId, OpenCell] = field(default_factory=dict)
+    cells: Mapping[FieldId, OpenCell] = dataclasses.field(default_factory=dict)
     created: bool = False
     removed: bool = False
 
@@ -64,7 +65,7 @@ class Told:
 
     table: TableId
     record: RecordId
-    cells: Mapping[FieldId, Cell] = field(repr=False)
+    cells: Mapping[FieldId, Cell] = dataclasses.field(repr=False)
     changed_at: datetime | None = None
 
 
@@ -76,8 +77,8 @@ class Conflict:
     record: RecordId
     field: FieldId
     intent: int
-    ours: Cell | None = field(repr=False)
-    theirs: Cell | None = field(repr=False)
+    ours: Cell | None = dataclasses.field(repr=False)
+    theirs: Cell | None = dataclasses.field(repr=False)
     won: Side
 
 
@@ -85,7 +86,7 @@ class Conflict:
 class Overlaid:
     """What is to be shown: the record's cells, or None when callers have removed it."""
 
-    cells: Mapping[FieldId, Cell] | None = field(repr=False)
+    cells: Mapping[FieldId, Cell] | None = dataclasses.field(repr=False)
     conflicts: Sequence[Conflict] = ()
 
 
