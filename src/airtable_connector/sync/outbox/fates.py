@@ -73,12 +73,8 @@ def is_about_us(outcome: Outcome[Written]) -> bool:
 def after_call(call: Call, outcome: Outcome[Written]) -> Sequence[tuple[Element, Fate]]:
     """Say what becomes of each element of a call."""
     match outcome:
-        case Done(Merged(records)):
-            return [(element, Stored(record)) for element, record in zip(call.elements, records, strict=True)]
-        case Done(frozenset() as deleted):
-            return [(element, Gone() if element.target in deleted else Again()) for element in call.elements]
-        case Done(records):
-            return [(element, Stored(record)) for element, record in zip(call.elements, records, strict=True)]
+        case Done(value):
+            return _done(call.elements, value)
         case NotDone():
             return [(element, Again()) for element in call.elements]
         case Unknown():
@@ -87,6 +83,13 @@ def after_call(call: Call, outcome: Outcome[Written]) -> Sequence[tuple[Element,
             return _refused(call.elements, outcome)
         case _:
             assert_never(outcome)
+
+
+def _done(elements: Sequence[Element], value: Written) -> Sequence[tuple[Element, Fate]]:
+    if isinstance(value, frozenset):
+        return [(element, Gone() if element.target in value else Again()) for element in elements]
+    records = value.records if isinstance(value, Merged) else value
+    return [(element, Stored(record)) for element, record in zip(elements, records, strict=True)]
 
 
 def _refused(elements: Sequence[Element], refusal: Refused) -> Sequence[tuple[Element, Fate]]:
