@@ -6,16 +6,16 @@ from datetime import timedelta
 import pytest
 from tests.factories.intents import AGE, NAME, NOON, TABLE, intent, rec
 
-from airtable_connector.airtable import CloudRecord, Done, Merged, NotDone, Outcome, Refused, Unknown, Why
+from airtable_connector.airtable import CloudRecord, Done, Merged, NotDone, Refused, Unknown, Why
 from airtable_connector.sync.outbox.fates import (
     Again,
+    Answered,
     Fate,
     Gone,
     Lost,
     Overtaken,
     Stored,
     TurnedDown,
-    Written,
     after_call,
     is_about_us,
     looked_at_create,
@@ -31,7 +31,7 @@ def a_call(*groups: Sequence[Intent]) -> Call:
     return Call(TABLE, elements[0].kind, upsert=False, elements=elements)
 
 
-def fates(call: Call, outcome: Outcome[Written]) -> list[Fate]:
+def fates(call: Call, outcome: Answered) -> list[Fate]:
     return [fate for _, fate in after_call(call, outcome)]
 
 
@@ -64,7 +64,7 @@ def test_a_deletion_that_was_not_confirmed_is_sent_again() -> None:
         (Refused(422, "INVALID_VALUE_FOR_COLUMN", ""), Again(1)),
     ],
 )
-def test_an_outcome_that_names_nobody_is_for_all(outcome: Outcome[Written], fate: Fate) -> None:
+def test_an_outcome_that_names_nobody_is_for_all(outcome: Answered, fate: Fate) -> None:
     assert fates(UPDATES, outcome) == [fate] * 3
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, TypeAlias, assert_never
 
-from airtable_connector.airtable import CloudRecord, Done, Merged, NotDone, Outcome, Refused, Unknown
+from airtable_connector.airtable import CloudRecord, Done, Merged, NotDone, Refused, Unknown
 from airtable_connector.kernel.ids import FieldId, RecordId
 from airtable_connector.records import Cell
 from airtable_connector.sync.outbox.intents import ALONE, Element, Kind
@@ -57,11 +57,13 @@ class Overtaken:
 
 Fate: TypeAlias = Stored | Gone | Again | Lost | TurnedDown | Overtaken
 
-Written: TypeAlias = Merged | Sequence[CloudRecord] | frozenset[RecordId]
-"""What the calls that write answer."""
+Answered: TypeAlias = (
+    Done[Merged] | Done[Sequence[CloudRecord]] | Done[frozenset[RecordId]] | Refused | NotDone | Unknown
+)
+"""What is known after a call that writes."""
 
 
-def is_about_us(outcome: Outcome[Written]) -> bool:
+def is_about_us(outcome: Answered) -> bool:
     """Tell whether a refusal says that our key or the address is wrong, and nothing about a record."""
     match outcome:
         case Refused(status, _, record=record):
@@ -70,7 +72,7 @@ def is_about_us(outcome: Outcome[Written]) -> bool:
             return False
 
 
-def after_call(call: Call, outcome: Outcome[Written]) -> Sequence[tuple[Element, Fate]]:
+def after_call(call: Call, outcome: Answered) -> Sequence[tuple[Element, Fate]]:
     """Say what becomes of each element of a call."""
     match outcome:
         case Done(value):
@@ -85,7 +87,9 @@ def after_call(call: Call, outcome: Outcome[Written]) -> Sequence[tuple[Element,
             assert_never(outcome)
 
 
-def _done(elements: Sequence[Element], value: Written) -> Sequence[tuple[Element, Fate]]:
+def _done(
+    elements: Sequence[Element], value: Merged | Sequence[CloudRecord] | frozenset[RecordId]
+) -> Sequence[tuple[Element, Fate]]:
     if isinstance(value, frozenset):
         return [(element, Gone() if element.target in value else Again()) for element in elements]
     records = value.records if isinstance(value, Merged) else value
