@@ -237,6 +237,19 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     Migration(
         9,
+        "ids that records had before",
+        sqlite=(
+            # becomes is the id that the record has now, never a former one itself
+            "create table former_ids (id text primary key, becomes text not null) strict, without rowid",
+            "create index former_ids_by_present on former_ids (becomes)",
+        ),
+        postgres=(
+            "create table former_ids (id text primary key, becomes text not null)",
+            "create index former_ids_by_present on former_ids (becomes)",
+        ),
+    ),
+    Migration(
+        10,
         "writes on their way to Airtable",
         sqlite=(
             # open until ended_at is set; call is set while a call carries it or a look must tell what came of that;

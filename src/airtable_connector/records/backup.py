@@ -30,7 +30,7 @@ from airtable_connector.records.schema import STANDARD_TABLES
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 9
+SCHEMA = 10
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
 
 FILES = "attachments"
@@ -220,15 +220,16 @@ _TABLES = (
         "table_id link_id target fields after_ordinal through_ordinal again_through actor cause turn",
         key="table_id link_id target",
     ),
+    _kept("former_ids", 9, "id becomes", key="id"),
     _kept(
         "intents",
-        9,
+        10,
         "number table_id record_id target kind cells before actor cause at turn state most call sent_at look_at"
         " key_before key_after result reason ended_at",
         key="number",
     ),
-    _kept("cloud_ids", 9, "provisional real", key="provisional"),
-    _kept("conflicts", 9, "intent field_id table_id record_id ours theirs won at", key="intent field_id"),
+    _kept("cloud_ids", 10, "provisional real", key="provisional"),
+    _kept("conflicts", 10, "intent field_id table_id record_id ours theirs won at", key="intent field_id"),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 
