@@ -32,7 +32,10 @@ from airtable_connector.web.airtable_api import DERIVED_ID
 
 TEXT, NUMBER = FieldType.SINGLE_LINE_TEXT, FieldType.NUMBER
 
-PLAIN = a_table("Plain", None, a_field("Name", TEXT), a_field("Age", NUMBER, precision=0))
+DAY = a_field("Day", FieldType.DATE)
+"""A text here and a date there, so that callers can write what is refused."""
+
+PLAIN = a_table("Plain", None, a_field("Name", TEXT), a_field("Age", NUMBER, precision=0), DAY)
 KEYED = a_table("Keyed", None, a_field("Name", TEXT), a_field("Age", NUMBER, precision=0), a_field(CONNECTOR_KEY, TEXT))
 OWN = a_table("Own", "Code", a_field("Code", TEXT), a_field("Age", NUMBER, precision=0))
 LINKED = a_table("Linked", None, a_field("Name", TEXT), link_to(KEYED, "Ones"))
@@ -49,6 +52,13 @@ def told(table: Table) -> Table:
 
 
 HERE = {table.name: told(table) for table in CLOUD_TABLES}
+HERE["Plain"] = dataclasses.replace(
+    HERE["Plain"],
+    fields=tuple(
+        dataclasses.replace(field, type=TEXT, options={}) if field.id == DAY.id else field
+        for field in HERE["Plain"].fields
+    ),
+)
 
 
 def cells_told(table: Table, record: CloudRecord) -> Mapping[FieldId, Cell]:

@@ -8,6 +8,7 @@ from airtable_connector.sync.outbox.errors import (
     TooMuchOnItsWay,
 )
 from airtable_connector.sync.outbox.intents import CONNECTOR_KEY, Intent, Kind, State
+from airtable_connector.sync.outbox.looking import WriteRefused
 from airtable_connector.sync.outbox.outbox import Outbox, OutboxCounts, OutboxSettings
 from airtable_connector.sync.outbox.receipts import (
     Receipt,
@@ -38,6 +39,7 @@ __all__ = [
     "State",
     "TooMuchOnItsWay",
     "Wording",
+    "WriteRefused",
     "read_receipt_id",
     "receipt_id",
 ]

@@ -51,4 +51,4 @@ class Aftermath:
     async def _forget(self, table: Table, fates: Sequence[tuple[Element, Fate]]) -> None:
         overtaken = [element for element, fate in fates if isinstance(fate, Overtaken)]
         gone = [Shown(table, element.target, None, element.numbers) for element in overtaken]
-        await self._settlement.show(gone, since=None)
+        await self._settlement.show(gone)

@@ -1,6 +1,7 @@
 """Looking at Airtable where nobody can tell what a call has done, and putting back what it refused."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -21,7 +22,8 @@ from airtable_connector.airtable import (
 )
 from airtable_connector.database import Database
 from airtable_connector.kernel.clock import Clock, iso
-from airtable_connector.kernel.ids import FieldId, RecordId
+from airtable_connector.kernel.ids import FieldId, RecordId, TableId
+from airtable_connector.kernel.observer import Fact, Observer
 from airtable_connector.records import Cell, Table, Workspace
 from airtable_connector.sync.outbox import rows
 from airtable_connector.sync.outbox.aftermath import Aftermath
@@ -62,6 +64,16 @@ MOST_PAGES: Final = 100
 """Pages read in search of records that may be ours; no table grows by so much so soon."""
 
 
+@dataclass(frozen=True)
+class WriteRefused(Fact):
+    """Airtable has refused a write; the record here is as Airtable has it again, and the write is kept for people."""
+
+    table: TableId
+    number: int
+    kind: Kind
+    actor: int
+
+
 class _LookFailed(Exception):
     """Airtable did not answer; nothing is known yet."""
 
@@ -87,6 +99,7 @@ class Looker:
         look_after: timedelta,
         news: Bell,
         clock: Clock,
+        observer: Observer,
     ) -> None:
         self._workspace = workspace
         self._database = database
@@ -99,6 +112,7 @@ class Looker:
         self._look_after = look_after
         self._news = news
         self._clock = clock
+        self._observer = observer
 
     async def recover(self) -> None:
         """Let looks settle what was noted as under way by a process that has ended, or could not be settled here."""
@@ -160,16 +174,20 @@ class Looker:
             await self._aftermath.apply(table, await self._find_by_cells(table, keyless, key))
 
     async def _lose(self, elements: Sequence[Element]) -> None:
-        for element in elements:
-            for intent in element.intents:
-                await self._settlement.bury(None, intent, None, reason=TABLE_GONE, read_at=self._clock.now())
+        intents = [intent for element in elements for intent in element.intents]
+        await self._bury_all(None, intents, {}, TABLE_GONE)
 
     async def _bury(self, table: Table | None, refused: Sequence[Intent]) -> None:
-        read_at = self._clock.now()
         wanted = [each.target for each in refused if not each.unborn]
         there = await self._read(table, wanted) if wanted and table is not None else {}
-        for intent in refused:
-            await self._settlement.bury(table, intent, there.get(intent.target), reason=intent.reason, read_at=read_at)
+        await self._bury_all(table, refused, there, None)
+
+    async def _bury_all(
+        self, table: Table | None, intents: Sequence[Intent], there: Mapping[RecordId, CloudRecord], reason: str | None
+    ) -> None:
+        for intent in intents:
+            await self._settlement.bury(table, intent, there.get(intent.target), reason=reason or intent.reason)
+            self._observer.saw(WriteRefused(intent.table, intent.number, intent.kind, intent.actor))
 
     async def _settle_updates(self, table: Table, elements: Sequence[Element]) -> None:
         there = await self._read(table, [each.target for each in elements])

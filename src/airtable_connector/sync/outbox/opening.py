@@ -21,7 +21,7 @@ async def read_open(
     workspace: Workspace,
     records: Collection[RecordId],
     *,
-    since: datetime | None,
+    since: datetime | None = None,
     besides: Collection[int] = (),
 ) -> Mapping[RecordId, OpenRecord]:
     """Return what is open for records, ``besides`` some intents, and what was done since a moment."""

@@ -118,6 +118,7 @@ class Outbox:
             look_after=settings.look_after,
             news=self._news,
             clock=clock,
+            observer=observer,
         )
         self.letters = DeadLetters(workspace, database, clock=clock)
         """The writes that Airtable has refused."""

@@ -5,7 +5,6 @@ A crash between the two leaves the intents open; a look then finds the same agai
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final
 
 from airtable_connector.airtable import CloudRecord
@@ -79,10 +78,7 @@ class Settlement:
         """Show records as Airtable has them, and let their intents be done."""
         born = [(element, fate.record) for element, fate in stored if element.first.kind is Kind.CREATE]
         await self.claim(table, born)
-        await self.show(
-            [Shown(table, fate.record.id, fate.record, element.numbers) for element, fate in stored],
-            since=None,
-        )
+        await self.show([Shown(table, fate.record.id, fate.record, element.numbers) for element, fate in stored])
         async with self._database.transaction() as tx:
             now = self._clock.now()
             await rows.end(tx, [n for element, _ in stored for n in element.numbers], Result.DONE, at=now)
@@ -96,13 +92,11 @@ class Settlement:
         async with self._database.transaction() as tx:
             await rows.end(tx, numbers, result, at=self._clock.now(), reason=reason)
 
-    async def bury(
-        self, table: Table | None, intent: Intent, there: CloudRecord | None, *, reason: str, read_at: datetime
-    ) -> None:
+    async def bury(self, table: Table | None, intent: Intent, there: CloudRecord | None, *, reason: str) -> None:
         """Put the record of a refused intent back to what Airtable has, and let the intent be dead."""
         if table is not None:
             shown = Shown(table, intent.target, None if intent.unborn else there, [intent.number])
-            await self.show([shown], since=read_at)
+            await self.show([shown])
         async with self._database.transaction() as tx:
             now = self._clock.now()
             orphans = await rows.open_of(tx, [intent.target], count=1_000) if intent.unborn else []
@@ -110,13 +104,13 @@ class Settlement:
             numbers = [each.number for each in orphans if each.number != intent.number]
             await rows.end(tx, numbers, Result.NONE, at=now, reason=BIRTHLESS, state=State.DEAD)
 
-    async def show(self, records: Sequence[Shown], *, since: datetime | None) -> None:
+    async def show(self, records: Sequence[Shown]) -> None:
         """Write records as Airtable has them, under what callers have on their way."""
         for _ in range(MOST_TRIES):
             if not records:
                 return
             position = await self._intake.take()
-            operations = await self._operations(records, position, since)
+            operations = await self._operations(records, position)
             written = await self._write(operations)
             overtaken = {
                 operation.record
@@ -125,14 +119,10 @@ class Settlement:
             }
             records = [each for each in records if each.record in overtaken]
 
-    async def _operations(
-        self, records: Sequence[Shown], position: int, since: datetime | None
-    ) -> Sequence[Copy | Forget]:
+    async def _operations(self, records: Sequence[Shown], position: int) -> Sequence[Copy | Forget]:
         besides = {number for each in records for number in each.besides}
         async with self._database.reading() as reader:
-            opens = await read_open(
-                reader, self._workspace, [each.record for each in records], since=since, besides=besides
-            )
+            opens = await read_open(reader, self._workspace, [each.record for each in records], besides=besides)
         operations: list[Copy | Forget] = []
         for each in records:
             open_record = opens.get(each.record, NOTHING_OPEN)
