@@ -1,7 +1,7 @@
 """Two sides for tests: a second connector that stands for Airtable, and a base here that follows it."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -113,11 +113,12 @@ async def one_side(
     settings: OutboxSettings | None = None,
     pace: PaceSettings = UNHURRIED,
     timeout: timedelta = WAIT,  # noqa: ASYNC109 - a setting of the client
+    wrapped: Callable[[Database], Database] = lambda database: database,
 ) -> AsyncIterator[Side]:
     """Open the base at a location; nothing is sent before `Side.start`."""
     clock, ids, observer = SystemClock(), RandomIds(), WatchedObserver()
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(location, clock=clock))
+        database = wrapped(await stack.enter_async_context(open_database(location, clock=clock)))
         opened = open_workspace(database, clock=clock, ids=ids, observer=observer, tables=tuple(HERE.values()))
         workspace = await stack.enter_async_context(opened)
         keeper = PaceKeeper(pace, FakeLedger(), clock=clock, observer=observer)

@@ -8,7 +8,7 @@ from airtable_connector.sync.outbox.errors import (
     TooMuchOnItsWay,
 )
 from airtable_connector.sync.outbox.intents import CONNECTOR_KEY, Intent, Kind, State
-from airtable_connector.sync.outbox.looking import WriteRefused
+from airtable_connector.sync.outbox.looking import LostCallSettled, WriteRefused
 from airtable_connector.sync.outbox.outbox import Outbox, OutboxCounts, OutboxSettings
 from airtable_connector.sync.outbox.receipts import (
     Receipt,
@@ -27,6 +27,7 @@ __all__ = [
     "DeadLetterNotFound",
     "Intent",
     "Kind",
+    "LostCallSettled",
     "Outbox",
     "OutboxCounts",
     "OutboxRests",

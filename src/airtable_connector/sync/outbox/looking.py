@@ -65,6 +65,15 @@ MOST_PAGES: Final = 100
 
 
 @dataclass(frozen=True)
+class LostCallSettled(Fact):
+    """A look at Airtable has shown what became of a call whose outcome was unknown."""
+
+    table: TableId
+    kind: Kind
+    records: int
+
+
+@dataclass(frozen=True)
 class WriteRefused(Fact):
     """Airtable has refused a write; the record here is as Airtable has it again, and the write is kept for people."""
 
@@ -159,6 +168,7 @@ class Looker:
             await self._aftermath.apply(table, fates)
         else:
             await self._settle_written(table, elements)
+        self._observer.saw(LostCallSettled(intents[0].table, elements[0].kind, len(elements)))
 
     async def _settle_written(self, table: Table, elements: Sequence[Element]) -> None:
         born = [each for each in elements if not each.first.unborn]
