@@ -30,7 +30,7 @@ from airtable_connector.records.schema import STANDARD_TABLES
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 11
+SCHEMA = 12
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
 
 FILES = "attachments"
@@ -231,6 +231,15 @@ _TABLES = (
         "hour cell at content record_id sent sent_at sending tried_at state alone",
         key="hour cell",
     ),
+    _kept(
+        "intents",
+        12,
+        "number table_id record_id target kind cells before actor cause at turn state most call sent_at look_at"
+        " key_before key_after result reason ended_at",
+        key="number",
+    ),
+    _kept("cloud_ids", 12, "provisional real", key="provisional"),
+    _kept("conflicts", 12, "intent field_id table_id record_id ours theirs won at", key="intent field_id"),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 
