@@ -256,7 +256,7 @@ async def test_operations_of_a_request_see_those_before_them(base: Base) -> None
 
 
 async def test_an_empty_request_is_done_at_once(base: Base) -> None:
-    assert await base.workspace.write(WriteRequest(ADA, ())) == Done((), 0)
+    assert await base.workspace.write(WriteRequest(ADA, ())) == Done((), 0, first=1)
 
 
 async def test_events_are_logged_newest_first(base: Base, clock: FakeClock) -> None:

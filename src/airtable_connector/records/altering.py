@@ -140,7 +140,7 @@ def with_changed_field(
         _without_name(table, name, beside=old)
     options = old.options if change.options is None else _changed_options(old, change.options, ids)
     description = old.description if change.description is None else _check_description(change.description)
-    new = Field(old.id, name, old.type, options, description)
+    new = dataclasses.replace(old, name=name, options=options, description=description)
     fields = tuple(new if field is old else field for field in table.fields)
     renamed = _renamed_choices(old, new)
     if renamed:
@@ -265,7 +265,8 @@ def is_paired(known: Tables, table_id: TableId, field: Field) -> bool:
 def _paired(known: Tables, table_id: TableId, field: Field, name: str, *, ids: Ids) -> dict[TableId, Table]:
     """Give a new link field its inverse, as Airtable does: not where it names one, nor within its own table."""
     linked_id = field.options.get("linkedTableId")
-    if field.type is not FieldType.MULTIPLE_RECORD_LINKS or field.inverse is not None or linked_id == table_id:
+    paired_already = field.told or field.inverse is not None or linked_id == table_id
+    if field.type is not FieldType.MULTIPLE_RECORD_LINKS or paired_already:
         return {}
     table, linked = known[table_id], known.get(TableId(linked_id or ""))
     if linked is None:

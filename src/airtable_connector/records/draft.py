@@ -21,13 +21,15 @@ from airtable_connector.records.errors import (
     RecordNotFound,
     SeveralRecordsMatch,
 )
-from airtable_connector.records.feed import Action, Change, Entry, Head, seal
+from airtable_connector.records.feed import Action, Change, Entry, Head, canonical, seal
 from airtable_connector.records.preparing import AsSent, Prepared, Ready, link_targets, place_of
 from airtable_connector.records.requests import (
     Actor,
+    Copy,
     Create,
     Delete,
     Effected,
+    Forget,
     LogEvent,
     Merge,
     Repeatable,
@@ -66,6 +68,7 @@ class Draft:
         *,
         ids: Ids,
         first_numbers: Mapping[TableId, int],
+        positions: Mapping[str, int],
     ) -> None:
         self.at = at
         self._start = head
@@ -73,6 +76,7 @@ class Draft:
         self._ids = ids
         self._tables = tables
         self._first_numbers = first_numbers
+        self._positions = positions
         self._base = {record.id: record for record in loaded}
         self._base_keys = {
             (record.table, record.key): str(record.id) for record in self._base.values() if record.key is not None
@@ -81,6 +85,8 @@ class Draft:
         self._kept = _Layer()
         self._open = _Layer()
         self._entries: list[Entry] = []
+        self._reached: dict[str, int] = {}
+        """The feed position of the last change that was kept, of each record that has one."""
 
     @property
     def head(self) -> Head:
@@ -133,6 +139,7 @@ class Draft:
         self._kept.keys.update(self._open.keys)
         self._kept.events.extend(self._open.events)
         self._kept.numbers.update(self._open.numbers)
+        self._reached.update((change.record, change.seq) for change in self._open.changes)
         self._open = _Layer()
 
     # what is computed after the decision
@@ -251,6 +258,10 @@ class Draft:
                 return self._update(actor, item, record)
             case Delete():
                 return self._delete(actor, item.operation)
+            case Copy():
+                return self._copy(actor, item, item.operation)
+            case Forget():
+                return self._forget(actor, item.operation)
 
     def _create(self, actor: Actor, item: Prepared, operation: Create) -> Written:
         table = operation.table
@@ -316,7 +327,8 @@ class Draft:
         after = {name: sent[name] for name in before}
         merged = {**record.cells, **after}
         cells = {name: cell for name, cell in merged.items() if cell is not None}
-        key = table.key_of(cells)
+        # a record whose key another one has stays without it until its cell changes
+        key = table.key_of(cells) if table.key in before else record.key
         if key != record.key:
             self._claim_key(table, key, record.id)
             if record.key is not None:
@@ -337,11 +349,72 @@ class Draft:
     def _delete(self, actor: Actor, operation: Delete) -> Written:
         record = self._target(operation)
         self._empty_links(actor, record)
+        self._remove(actor, record)
+        return Written(Effected.DELETED, operation.table, record)
+
+    # what another base tells
+
+    def _copy(self, actor: Actor, item: Prepared, operation: Copy) -> Written:
+        table, record = operation.table, self._find(operation.record)
+        if record is not None and record.table != table.id:
+            raise KeyTaken(table.name, "id", record.id, record.id)
+        if self._is_overtaken(operation.record, operation.basis):
+            return Written(Effected.OVERTAKEN, table, record)
+        told = {name: cell for name, cell in item.cells.items() if cell is not None}
+        if record is None:
+            ordinal = self._head.ordinal + 1
+            self._head = Head(self._head.seq, self._head.hash, ordinal)
+            new = Record(ordinal, operation.record, table.id, None, operation.created_at, self.at, 0, {})
+            copied = self._as_copied(item, new, told)
+            self._append(actor, copied, Action.CREATE, None, told)
+            return Written(Effected.CREATED, table, copied)
+        names = (name for name in {**record.cells, **told} if not _alike(record.cells.get(name), told.get(name)))
+        before = {name: record.cells.get(name) for name in names}
+        if not before and record.created_at == operation.created_at:
+            return Written(Effected.UNCHANGED, table, record)
+        copied = self._as_copied(item, dataclasses.replace(record, created_at=operation.created_at), told)
+        self._append(actor, copied, Action.UPDATE, before, {name: told.get(name) for name in before})
+        return Written(Effected.UPDATED, table, copied)
+
+    def _as_copied(self, item: Prepared, record: Record, told: Mapping[str, Cell]) -> Record:
+        key = self._free_key(item.operation.table, item.key, record)
+        copied = dataclasses.replace(record, key=key, modified_at=self.at, changed=self._head.seq + 1, cells=told)
+        self._open.records[record.id] = copied
+        return copied
+
+    def _forget(self, actor: Actor, operation: Forget) -> Written:
+        table, record = operation.table, self._find(operation.record)
+        if self._is_overtaken(operation.record, operation.basis):
+            return Written(Effected.OVERTAKEN, table, record)
+        if record is None or record.table != table.id:
+            return Written(Effected.UNCHANGED, table)
+        self._remove(actor, record)
+        return Written(Effected.DELETED, table, record)
+
+    def _is_overtaken(self, record_id: str, basis: int | None) -> bool:
+        """Tell whether a record changed beyond a position; what the present request itself did does not count."""
+        if basis is None:
+            return False
+        if record_id in self._reached:
+            return self._reached[record_id] > basis
+        held = self._base.get(RecordId(record_id))
+        return max(self._positions.get(record_id, 0), 0 if held is None else held.changed) > basis
+
+    def _free_key(self, table: Table, key: str | None, record: Record) -> str | None:
+        """Give a record the key if nobody else has it, and let go of the one that it had."""
+        holder = None if key is None else self._holder(table.id, key)
+        free = None if holder not in (None, record.id) else key
+        if record.key is not None and record.key != free:
+            self._open.keys[table.id, record.key] = None
+        if free is not None:
+            self._open.keys[table.id, free] = record.id
+        return free
+
+    def _remove(self, actor: Actor, record: Record) -> None:
         self._append(actor, record, Action.DELETE, record.cells, None)
         self._open.records[record.id] = None
         if record.key is not None:
             self._open.keys[record.table, record.key] = None
-        return Written(Effected.DELETED, operation.table, record)
 
     def _empty_links(self, actor: Actor, gone: Record) -> None:
         if gone.table not in self._linked_to:
@@ -350,7 +423,7 @@ class Draft:
             table = self._tables[record.table]
             for linked in table.link_fields:
                 targets = link_targets(record.cells.get(linked.id))
-                if gone.id in targets and record.id != gone.id:
+                if gone.id in targets and record.id != gone.id and not linked.told:
                     left = [target for target in targets if target != gone.id]
                     item = Prepared(Update(table, record.id, {}), {linked.id: left or None}, None, ())
                     self._change(actor, item, self._record(record.id))
@@ -456,7 +529,7 @@ class Draft:
     def _numbers(self, table: Table) -> dict[str, Cell]:
         if not table.numbered:
             return {}
-        numbered = [known for known in table.fields if known.type is FieldType.AUTO_NUMBER]
+        numbered = [known for known in table.fields if known.numbered]
         number = self._open.numbers.get(
             table.id, self._kept.numbers.get(table.id, self._first_numbers.get(table.id, 1))
         )
@@ -476,6 +549,11 @@ class Draft:
         self._head = Head(seq, self._head.hash, self._head.ordinal)
         self._open.latest[record.id] = len(self._open.changes)
         self._open.changes.append(change)
+
+
+def _alike(one: Cell | None, other: Cell | None) -> bool:
+    """Tell whether two cells are the same JSON; to Python 1 and true are equal."""
+    return one == other and canonical({"": one}) == canonical({"": other})
 
 
 def recognise(kept: tuple[bytes, StoredAnswer] | None, repeatable: Repeatable) -> StoredAnswer | None:

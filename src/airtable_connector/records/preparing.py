@@ -9,8 +9,27 @@ from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.kernel.ids import Ids, TableId, looks_like_record_id
 from airtable_connector.records.errors import InvalidCell, KeyMissing
 from airtable_connector.records.query import Equals, Query
-from airtable_connector.records.requests import Create, Delete, LogEvent, Merge, Operation, Update, Upsert
-from airtable_connector.records.schema import Cell, Field, FieldType, Record, Surroundings, Table, read_cell
+from airtable_connector.records.requests import (
+    Copy,
+    Create,
+    Delete,
+    Forget,
+    LogEvent,
+    Merge,
+    Operation,
+    Update,
+    Upsert,
+)
+from airtable_connector.records.schema import (
+    Cell,
+    Field,
+    FieldType,
+    Record,
+    Surroundings,
+    Table,
+    as_stored,
+    read_cell,
+)
 
 LONGEST_KEY = 255
 """Characters of a key; PostgreSQL's index takes no entry beyond some 2,700 bytes."""
@@ -20,7 +39,7 @@ LONGEST_KEY = 255
 class Prepared:
     """An operation whose cells were read; what is left depends on the store."""
 
-    operation: Create | Update | Upsert | Merge | Delete
+    operation: Create | Update | Upsert | Merge | Delete | Copy | Forget
     cells: Mapping[str, Cell | None]
     key: str | None
     warnings: tuple[str, ...]
@@ -36,6 +55,8 @@ class Needs:
     ids: set[str] = field(default_factory=set)
     keys: dict[TableId, set[str]] = field(default_factory=dict)
     questions: list[Query] = field(default_factory=list)
+    positions: set[str] = field(default_factory=set)
+    """Records of which it matters where the feed had them last, even if they are gone."""
 
 
 def prepare_all(operations: Sequence[Operation], ids: Ids) -> list[Ready]:
@@ -88,8 +109,10 @@ def prepare(operation: Operation, ids: Ids) -> Ready:
     """
     if isinstance(operation, LogEvent):
         return operation
-    if isinstance(operation, Delete):
+    if isinstance(operation, Delete | Forget):
         return Prepared(operation, {}, None, ())
+    if isinstance(operation, Copy):
+        return _as_told(operation)
     table, warnings = operation.table, []
     cells: dict[str, Cell | None] = {}
     around = Surroundings(ids, {})
@@ -112,6 +135,15 @@ def prepare(operation: Operation, ids: Ids) -> Ready:
     return Prepared(operation, cells, None if key is None else str(key), tuple(warnings))
 
 
+def _as_told(operation: Copy) -> Prepared:
+    table = operation.table
+    told = {known.id: operation.cells.get(known.id) for known in table.fields if not known.is_fact}
+    cells: dict[str, Cell | None] = {name: as_stored(cell) for name, cell in told.items() if cell not in (None, "", [])}
+    key = cells.get(table.key) if table.key is not None else None
+    # what is too long for the index is nobody's key
+    return Prepared(operation, cells, key if isinstance(key, str) and len(key) <= LONGEST_KEY else None, ())
+
+
 @dataclass(frozen=True, slots=True)
 class AsSent:
     """Attachments as the caller sent them, to be read once the record is known."""
@@ -132,6 +164,11 @@ def needs(ready: Iterable[Ready]) -> Needs:
             _need_target(operation, wanted)
         if isinstance(operation, Create) and operation.record is not None:
             wanted.ids.add(operation.record)
+        if isinstance(operation, Copy | Forget):
+            wanted.ids.add(operation.record)
+            if operation.basis is not None:
+                wanted.positions.add(operation.record)
+            continue
         if isinstance(operation, Merge) and (question := _counterparts(operation, item.cells)) is not None:
             wanted.questions.append(question)
         for linked in operation.table.link_fields:
@@ -179,7 +216,7 @@ def links_to_empty(
         (linked, doomed[linked.options["linkedTableId"]])
         for table in (tables if doomed else ())
         for linked in table.link_fields
-        if linked.options["linkedTableId"] in doomed
+        if not linked.told and linked.options["linkedTableId"] in doomed
     ]
 
 

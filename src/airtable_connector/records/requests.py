@@ -7,10 +7,13 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from airtable_connector.kernel.ids import FieldId, RecordId
-from airtable_connector.records.schema import Record, Table
+from airtable_connector.records.schema import Cell, Record, Table
 
 MESSAGE_KEY: Final = "message "
 """How the keys of messages begin; the blank keeps them apart from those that come in a header."""
+
+CLOUD: Final = 0
+"""The droplet number that stands for Airtable itself, whoever edited there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class StoredAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks, and why: the droplet's number and the trace id of its request."""
+    """Who asks, and why: the droplet's number (`CLOUD` for Airtable) and the trace id of its request."""
 
     droplet: int
     cause: str
@@ -84,6 +87,33 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """Have a record exactly as another base has it: added if it is not there, otherwise all its cells replaced.
+
+    ``cells`` are keyed by field id and in the form in which cells are kept; nothing is checked against the fields'
+    types. Cells of fields that the table has not, and of those that are facts of the record, are left out. Links may
+    lead to records that are not there yet. A key that another record has stays with that one.
+
+    With ``basis``, nothing is done where the record, or its removal, changed at a feed position beyond it.
+    """
+
+    table: Table
+    record: RecordId
+    created_at: str
+    cells: Mapping[FieldId, Cell]
+    basis: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Have no such record. Links to it stay as they are; ``basis`` is as for `Copy`."""
+
+    table: Table
+    record: RecordId
+    basis: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LogEvent:
     """Keep what a peer told us in the event log."""
 
@@ -91,7 +121,7 @@ class LogEvent:
     payload: object
 
 
-Operation: TypeAlias = Create | Update | Upsert | Merge | Delete | LogEvent
+Operation: TypeAlias = Create | Update | Upsert | Merge | Delete | Copy | Forget | LogEvent
 
 
 class Effected(StrEnum):
@@ -101,6 +131,8 @@ class Effected(StrEnum):
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     DELETED = "deleted"
+    OVERTAKEN = "overtaken"
+    """Nothing was done: the record is newer than what the request was based on."""
     LOGGED = "logged"
 
 
@@ -139,11 +171,13 @@ class WriteRequest:
 class Done:
     """The request took effect now. ``seq`` is the feed position that shows it.
 
+    Its own entries are those from ``first`` through ``seq``; it has none where ``first`` lies beyond ``seq``.
     ``answer`` is what was kept for repetitions, so that the first caller is given the very same bytes.
     """
 
     written: tuple[Written, ...]
     seq: int
+    first: int
     answer: StoredAnswer | None = None
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ from airtable_connector.records.requests import (
     Upsert,
     WriteRequest,
 )
-from airtable_connector.records.schema import Record, Table
+from airtable_connector.records.schema import Table
 from airtable_connector.records.shelving import Shelving
 
 if TYPE_CHECKING:
@@ -291,6 +291,7 @@ class Writer:
         settling = self._settling(tx, draft, schema.plan, now)
         for number in due:
             item = batch[number]
+            first = draft.head.seq + 1
             try:
                 written = draft.decide(item.request.actor, item.ready)
             except ConnectorError as refusal:
@@ -299,7 +300,7 @@ class Writer:
                 if settling is not None:
                     written = await settling.settle(item.request.actor, written)
                 draft.keep()
-                outcomes[number] = Done(written, draft.head.seq)
+                outcomes[number] = Done(written, draft.head.seq, first)
             if len(item.ready) > 1:
                 await self._clock.sleep(timedelta(0))
         return draft
@@ -345,12 +346,16 @@ class Writer:
             loaded |= {r.id: r for r in await storage.records_by_id(tx, linked)}
         for field, gone in links_to_empty(ready, loaded.values(), schema.tables.values()):
             loaded |= {r.id: r for r in await storage.records_referring(tx, field.id, gone)}
-        return self._draft(head, at, loaded.values(), schema, await self._first_numbers(tx, ready))
-
-    def _draft(
-        self, head: Head, at: str, loaded: Iterable[Record], schema: "_Schema", first_numbers: Mapping[TableId, int]
-    ) -> Draft:
-        return Draft(head, at, loaded, schema.tables, ids=self._ids, first_numbers=first_numbers)
+        gone = wanted.positions - loaded.keys()
+        return Draft(
+            head,
+            at,
+            loaded.values(),
+            schema.tables,
+            ids=self._ids,
+            first_numbers=await self._first_numbers(tx, ready),
+            positions=await storage.last_positions(tx, gone) if gone else {},
+        )
 
     async def _first_numbers(self, tx: Transaction, ready: Sequence[Ready]) -> dict[TableId, int]:
         counts: dict[TableId, int] = {}
@@ -417,7 +422,7 @@ class Writer:
         async with self._database.transaction() as tx:
             head = await storage.lock_head(tx)
             schema = await self._schema_at(tx, head)
-            draft = self._draft(head, iso(now), [], schema, {})
+            draft = Draft(head, iso(now), [], schema.tables, ids=self._ids, first_numbers={}, positions={})
             wanted = await storage.next_recomputation(tx)
             settling = self._settling(tx, draft, schema.plan, now)
             if wanted is not None and settling is not None:

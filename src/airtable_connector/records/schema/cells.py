@@ -130,6 +130,26 @@ def one_form(number: float) -> int | float:
     return int(number) if number.is_integer() and int(number) in WHOLE_NUMBERS else number
 
 
+def as_stored(cell: Cell) -> Cell:
+    """Give a cell that another base tells the form in which both stores keep it, so that the same state has one name.
+
+    Numbers are written in one way and the members of objects stand in PostgreSQL's order; characters that no store
+    can hold become the replacement character.
+    """
+    match cell:
+        case str():
+            return cell if storable(cell) else _SURROGATE.sub("\ufffd", cell).replace("\x00", "\ufffd")
+        case float():
+            return one_form(cell)
+        case list():
+            return [None if item is None else as_stored(item) for item in cell]
+        case dict():
+            members = sorted(cell.items(), key=lambda member: (len(member[0].encode()), member[0].encode()))
+            return {name: None if item is None else as_stored(item) for name, item in members}
+        case _:
+            return cell
+
+
 def naming(field: Field, cell: Cell | None) -> Cell | None:
     """Return what stands for a cell where it is compared or ordered: of an object the member that names it."""
     return cell[NAMING_MEMBERS[field.type]] if isinstance(cell, dict) and field.type in NAMING_MEMBERS else cell

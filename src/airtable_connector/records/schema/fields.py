@@ -113,6 +113,9 @@ class Field:
     ``options`` are Airtable's: ``choices`` for selects, ``precision`` for numbers, ``max`` for ratings,
     ``linkedTableId`` and ``inverseLinkFieldId`` for links, ``timeZone`` for moments. Of computed fields they say what
     is computed; a rollup has its ``formula`` over ``values``, a button its ``label`` and the formula of its ``url``.
+
+    What follows from other cells is worked out here, unless the field is ``told``: then another base tells it. Nothing
+    is computed, numbered or linked back, and links stay when their target goes, until that base says otherwise.
     """
 
     id: FieldId
@@ -120,13 +123,18 @@ class Field:
     type: FieldType
     options: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
+    told: bool = False
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > 255:
             raise InvalidSchema("a field's name has 1 to 255 characters", field=self.name[:80])
-        if self.type in {FieldType.SINGLE_SELECT, FieldType.MULTIPLE_SELECTS} and not self.choices:
+        selects = self.type in {FieldType.SINGLE_SELECT, FieldType.MULTIPLE_SELECTS}
+        if selects and not self.choices and not self.told:
             raise InvalidSchema(f"{self.name} is a select field without choices", field=self.name)
         for option in _NEEDED.get(self.type, ()):
+            if self.told and self.computed:
+                # nothing is made from it; Airtable itself leaves some out, and all of a field that is broken
+                continue
             if not isinstance(self.options.get(option), str):
                 raise InvalidSchema(f"{self.name} is a field of type {self.type} without {option}", field=self.name)
 
@@ -138,13 +146,19 @@ class Field:
     @cached_property
     def derived(self) -> bool:
         """Whether the cell is kept like any other, and made anew when what it depends on changes."""
-        return self.type in DERIVED_TYPES or (self.type is FieldType.LAST_MODIFIED_TIME and not self.is_fact)
+        derived = self.type in DERIVED_TYPES or (self.type is FieldType.LAST_MODIFIED_TIME and not self.is_fact)
+        return derived and not self.told
 
     @cached_property
     def is_fact(self) -> bool:
         """Whether the cell is one of the record's own columns; only then it is not among the record's cells."""
-        watched = self.options.get("referencedFieldIds")
-        return self.type is FieldType.CREATED_TIME or (self.type is FieldType.LAST_MODIFIED_TIME and not watched)
+        apart = self.told or self.options.get("referencedFieldIds")
+        return self.type is FieldType.CREATED_TIME or (self.type is FieldType.LAST_MODIFIED_TIME and not apart)
+
+    @cached_property
+    def numbered(self) -> bool:
+        """Whether new records are given a number in this field here."""
+        return self.type is FieldType.AUTO_NUMBER and not self.told
 
     @cached_property
     def holds(self) -> FieldType:
@@ -163,8 +177,12 @@ class Field:
 
     @cached_property
     def inverse(self) -> FieldId | None:
-        """The field of the linked table that holds a link field's links the other way round, if there is one."""
-        named = self.options.get("inverseLinkFieldId") if self.type is FieldType.MULTIPLE_RECORD_LINKS else None
+        """The field of the linked table in which a link field's links are kept the other way round, if there is one.
+
+        The inverse of a told field is told as well, so that nothing is to be kept there.
+        """
+        links = self.type is FieldType.MULTIPLE_RECORD_LINKS and not self.told
+        named = self.options.get("inverseLinkFieldId") if links else None
         return None if named is None else FieldId(named)
 
     def definition(self) -> dict[str, Any]:
@@ -174,6 +192,8 @@ class Field:
             shown["description"] = self.description
         if self.options:
             shown["options"] = dict(self.options)
+        if self.told:
+            shown["told"] = True
         return shown
 
 

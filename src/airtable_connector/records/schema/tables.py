@@ -101,7 +101,7 @@ class Table:
     @cached_property
     def numbered(self) -> bool:
         """Whether the table has autonumbers to give."""
-        return any(field.type is FieldType.AUTO_NUMBER for field in self.fields)
+        return any(field.numbered for field in self.fields)
 
     def field(self, name_or_id: str) -> Field:
         """Find a field by name, else by id.
@@ -189,7 +189,8 @@ def _field_from_definition(definition: Mapping[str, Any]) -> Field:
             hint=f"types: {', '.join(FieldType)}",
         ) from cause
     options, description = definition.get("options") or {}, definition.get("description") or ""
-    return Field(FieldId(definition["id"]), definition["name"], kind, options, description)
+    told = definition.get("told") is True
+    return Field(FieldId(definition["id"]), definition["name"], kind, options, description, told)
 
 
 def _can_be_key(field: Field) -> bool:

@@ -41,6 +41,7 @@ from airtable_connector.records.storage.entries import (
     entries_of_table,
     entries_to_verify,
     last_changes,
+    last_positions,
 )
 from airtable_connector.records.storage.links import (
     Link,
@@ -107,6 +108,7 @@ __all__ = [
     "keep_recomputation",
     "kept_answer",
     "last_changes",
+    "last_positions",
     "lock_head",
     "log_event",
     "move_head",

@@ -118,6 +118,8 @@ class _Statement:
         for n, choice in enumerate(field.choices):
             self.values[f"c{column}_{n}"] = choice
             cases.append(f"when :c{column}_{n} then {n}")
+        if not cases:
+            return "0 + 0"
         return f"(case when {cell} is null then 0 else (case {cell} {' '.join(cases)} else {len(cases)} end) end)"
 
     def _beyond(self, keys: Sequence[tuple[str, str]]) -> list[str]:

@@ -24,10 +24,10 @@ _INSERT = Sql(
     " values (:ordinal, :id, :table, :key, :created_at, :modified_at, :changed, cast(:cells as jsonb))",
 )
 _UPDATE = Sql(
-    "update records set key = :key, modified_at = :modified_at, changed = :changed, cells = jsonb(:cells)"
-    " where ordinal = :ordinal",
-    "update records set key = :key, modified_at = :modified_at, changed = :changed, cells = cast(:cells as jsonb)"
-    " where ordinal = :ordinal",
+    "update records set key = :key, created_at = :created_at, modified_at = :modified_at, changed = :changed,"
+    " cells = jsonb(:cells) where ordinal = :ordinal",
+    "update records set key = :key, created_at = :created_at, modified_at = :modified_at, changed = :changed,"
+    " cells = cast(:cells as jsonb) where ordinal = :ordinal",
 )
 _DELETE = "delete from records where ordinal = :ordinal"
 _NEW_NAME = (
@@ -87,7 +87,7 @@ async def insert_records(tx: Transaction, records: Sequence[Record]) -> None:
 
 async def update_records(tx: Transaction, records: Sequence[Record]) -> None:
     """Replace the cells of records that exist."""
-    keep = ("key", "modified_at", "changed", "cells", "ordinal")
+    keep = ("key", "created_at", "modified_at", "changed", "cells", "ordinal")
     await tx.run_many(_UPDATE, [{name: _values(record)[name] for name in keep} for record in records])
 
 
