@@ -251,11 +251,11 @@ MIGRATIONS: tuple[Migration, ...] = (
             " page text, listed integer not null, whole_at text, compared_to integer not null, compare_began text,"
             " compared_at text, rows_found integer not null, cells_found integer not null, drift_rows integer not null,"
             " drift_cells integer not null) strict",
-            # which records a listing has met, and which ones are to be read again
+            # which records a listing has met; and which ones are to be read again, since and at the earliest when
             "create table mirror_seen (table_id text not null, record_id text not null,"
             " primary key (table_id, record_id)) strict, without rowid",
             "create table mirror_touched (table_id text not null, record_id text not null, kind text not null,"
-            " since text not null, primary key (table_id, record_id)) strict, without rowid",
+            " since text not null, due_at text not null, primary key (table_id, record_id)) strict, without rowid",
         ),
         postgres=(
             "create table mirror (id integer primary key check (id = 1), hook text, url text, mac_key text not null,"
@@ -269,7 +269,7 @@ MIGRATIONS: tuple[Migration, ...] = (
             "create table mirror_seen (table_id text not null, record_id text not null,"
             " primary key (table_id, record_id))",
             "create table mirror_touched (table_id text not null, record_id text not null, kind text not null,"
-            " since text not null, primary key (table_id, record_id))",
+            " since text not null, due_at text not null, primary key (table_id, record_id))",
         ),
     ),
 )

@@ -235,7 +235,7 @@ _TABLES = (
         key="table_id",
     ),
     _kept("mirror_seen", 9, "table_id record_id", key="table_id record_id"),
-    _kept("mirror_touched", 9, "table_id record_id kind since", key="table_id record_id"),
+    _kept("mirror_touched", 9, "table_id record_id kind since due_at", key="table_id record_id"),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 

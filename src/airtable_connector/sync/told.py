@@ -1,7 +1,7 @@
 """What Airtable tells, as the base here keeps it, and cells of the base as Airtable takes them.
 
-Pure. Cells are keyed by field id. Nothing is worked out: computed cells are kept as they are told. An attachment is kept
-by its id and name and never by its address, which is another one whenever it is read.
+Pure. Cells are keyed by field id. Nothing is worked out: computed cells are kept as they are told. An attachment is
+kept by its id and name and never by its address, which is another one whenever it is read.
 """
 
 import math
@@ -26,9 +26,7 @@ _KEPT_OF_ATTACHMENT: Final = ("id", "size", "type", "filename")
 _KEPT_OF_PERSON: Final = ("id", "name", "email")
 _PEOPLE: Final = frozenset({FieldType.SINGLE_COLLABORATOR, FieldType.CREATED_BY, FieldType.LAST_MODIFIED_BY})
 _SELECTS: Final = frozenset({FieldType.SINGLE_SELECT, FieldType.MULTIPLE_SELECTS})
-_STANDARD_KEYS: Final = {
-    table.name: table.key_field.name for table in STANDARD_TABLES if table.key_field is not None
-}
+_STANDARD_KEYS: Final = {table.name: table.key_field.name for table in STANDARD_TABLES if table.key_field is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +137,10 @@ def _is_known(result: object) -> bool:
 def _with_key(table: Table, present: Table | None) -> Table:
     """Give a table the field by which people name its records here: the one it had, else that of the standard table."""
     named = _STANDARD_KEYS.get(table.name)
-    candidates = [None if present is None else present.key, *(field.id for field in table.fields if field.name == named)]
+    candidates = [
+        None if present is None else present.key,
+        *(field.id for field in table.fields if field.name == named),
+    ]
     for key in candidates:
         if key is not None and key in table.by_id:
             try:
@@ -175,7 +176,9 @@ def _cell(field: Field, said: Any) -> Any:
         case FieldType.DATE_TIME | FieldType.LAST_MODIFIED_TIME:
             return _moment(said)
         case FieldType.MULTIPLE_RECORD_LINKS | FieldType.MULTIPLE_SELECTS:
-            return list(dict.fromkeys(each for each in said if isinstance(each, str))) if isinstance(said, list) else None
+            return (
+                list(dict.fromkeys(each for each in said if isinstance(each, str))) if isinstance(said, list) else None
+            )
         case _:
             return _plain(said)
 
