@@ -123,6 +123,7 @@ async def fill(base: Base) -> None:
             "insert into comments (id, record_id, author, text, created_at) values ('com1', :record, 5, 'x', '2026')",
             record=project,
         )
+        await tx.run("insert into former_ids values ('rec00000000000001', 'rec00000000000002')")
         await tx.run("insert into recomputations values ('tbl', 'fld', 'rec', '[]', 0, 1, 0, 5, 'cause', 7)")
         for hour in ("2026-01-05T11", "2026-01-05T12"):
             await tx.run(

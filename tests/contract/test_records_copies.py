@@ -24,6 +24,7 @@ from airtable_connector.records import (
     Forget,
     KeyTaken,
     Query,
+    Rename,
     Sort,
     Update,
     Upsert,
@@ -262,6 +263,165 @@ async def test_a_write_in_the_same_transaction_overtakes(base: Base) -> None:
     done = await asyncio.gather(*(base.workspace.write(request) for request in requests))
     found = [each.written[0].effect for each in done if isinstance(each, Done)]
     assert found == [Effected.UPDATED, Effected.OVERTAKEN, Effected.DELETED, Effected.OVERTAKEN]
+
+
+# other ids
+
+
+def rename(record: str, becomes: RecordId) -> Rename:
+    return Rename(TASKS, RecordId(record), becomes, CREATED)
+
+
+async def test_a_renamed_record_is_found_by_both_ids_at_its_place(base: Base) -> None:
+    await base.shelved()
+    first, second = [await base.create(TASKS, Code=code) for code in ("T-1", "T-2")]
+    (written,) = await told_to(base, rename(first, ONE))
+
+    assert written.effect is Effected.UPDATED
+    assert written.record is not None
+    assert (written.record.id, written.record.created_at) == (ONE, CREATED)
+    assert [record["id"] for record in await base.walk(Query(TASKS))] == [ONE, second]
+    assert [record["id"] for record in await base.walk(Query(TASKS, text="T-"))] == [ONE, second]
+    for name in (first, ONE, "T-1"):
+        assert await base.cells(TASKS, name) == {"Code": "T-1", "Made": CREATED}
+    assert await base.workspace.locate(first) == await base.workspace.locate(ONE)
+    assert await base.workspace.present_ids([RecordId(first), ONE]) == {first: ONE}
+
+
+async def test_the_feed_tells_of_a_removal_and_an_addition(base: Base) -> None:
+    first = await base.create(TASKS, Code="T-1")
+    await told_to(base, rename(first, ONE))
+    changes = await base.workspace.history(ONE, after=0, count=9)
+
+    assert [(each.record, each.action, each.actor) for each in changes] == [
+        (first, Action.CREATE, ADA.droplet), (first, Action.DELETE, CLOUD), (ONE, Action.CREATE, CLOUD),
+    ]  # fmt: skip
+    assert changes == await base.workspace.history(RecordId(first), after=0, count=9)
+
+
+async def test_callers_may_go_on_with_the_former_id(base: Base) -> None:
+    first = await base.create(TASKS, Code="T-1")
+    await told_to(base, rename(first, ONE))
+
+    await base.do(Update(TASKS, first, {"Size": 1}))
+    linking = await base.create(TASKS, Code="T-2", Next=[first, ONE])
+    assert await task(base, linking) == {"Code": "T-2", "Next": [ONE], "Made": "2026-01-05T12:00:00.000Z"}
+    assert await task(base, ONE) == {"Code": "T-1", "Size": 1, "Made": CREATED}
+    (written,) = await base.do(Delete(TASKS, first))
+    assert written.record is not None
+    assert written.record.id == ONE
+    assert await task(base, first) is None
+
+
+async def test_links_follow_a_renamed_record(base: Base) -> None:
+    first = await base.create(TASKS, Code="T-1")
+    second = await base.create(TASKS, Code="T-2", Next=[first])
+    await base.do(Update(TASKS, first, {"Next": [first, second]}))
+    await told_to(base, copy(THREE, Next=[ONE, RecordId(first)]))
+    await told_to(base, rename(first, ONE))
+
+    nexts = [(await task(base, record) or {})["Next"] for record in (ONE, second, THREE)]
+    assert nexts == [[ONE, second], [ONE], [ONE]]
+    # the index of links knows it as well
+    await told_to(base, rename(ONE, TWO))
+    assert (await task(base, second) or {})["Next"] == [TWO]
+
+
+async def test_a_rename_is_repeated_without_effect(base: Base) -> None:
+    first = await base.create(TASKS, Code="T-1")
+    await told_to(base, rename(first, ONE))
+    head = base.workspace.head
+    assert await effects(base, rename(first, ONE)) == [Effected.UNCHANGED]
+    assert base.workspace.head == head
+
+
+async def test_a_record_that_came_under_its_new_id_already_stays_and_takes_the_key(base: Base) -> None:
+    first = await base.create(TASKS, Code="T-1", Size=1)
+    second = await base.create(TASKS, Code="T-2", Next=[first])
+    await told_to(base, copy(ONE, Code="T-1", Size=2))
+    assert await effects(base, rename(first, ONE)) == [Effected.UPDATED]
+
+    expected = {"Code": "T-1", "Size": 2, "Made": CREATED}
+    assert [await task(base, name) for name in (first, ONE, "T-1")] == [expected] * 3
+    assert (await task(base, second) or {})["Next"] == [ONE]
+    assert len(await base.walk(Query(TASKS))) == 2
+
+
+async def test_an_id_leads_on_over_every_later_one(base: Base) -> None:
+    first = await base.create(TASKS, Code="T-1")
+    await told_to(base, rename(first, ONE), rename(ONE, TWO))
+    await told_to(base, rename(TWO, THREE))
+    assert {(await base.workspace.find(TASKS, name) or written_nothing()).id for name in (first, ONE, TWO)} == {THREE}
+    await told_to(base, rename(THREE, ONE))
+    assert {(await base.workspace.find(TASKS, name) or written_nothing()).id for name in (first, ONE, TWO)} == {ONE}
+
+
+def written_nothing() -> Any:
+    raise AssertionError("the record is not found")
+
+
+async def test_the_id_of_a_record_that_is_gone_is_noted_all_the_same(base: Base) -> None:
+    first = await base.create(TASKS, Code="T-1")
+    await base.do(Delete(TASKS, first))
+    assert await effects(base, rename(first, ONE)) == [Effected.UNCHANGED]
+    assert await base.workspace.present_ids([RecordId(first)]) == {first: ONE}
+
+
+async def test_a_rename_and_a_copy_of_one_request_give_way_to_what_came_between(base: Base) -> None:
+    first = await base.create(TASKS, Code="T-1")
+    basis = base.workspace.head.seq
+    asked = (rename(first, ONE), copy(ONE, basis, Code="T-1", Size=9))
+    await base.do(Update(TASKS, first, {"Size": 1}))
+    assert await effects(base, *asked) == [Effected.UPDATED, Effected.OVERTAKEN]
+
+    second = await base.create(TASKS, Code="T-2")
+    basis = base.workspace.head.seq
+    assert await effects(base, rename(second, TWO), copy(TWO, basis, Code="T-2", Size=9)) == [Effected.UPDATED] * 2
+
+    third = await base.create(TASKS, Code="T-3")
+    basis = base.workspace.head.seq
+    await base.do(Delete(TASKS, third))
+    asked = (rename(third, THREE), copy(THREE, basis, Code="T-3"))
+    assert await effects(base, *asked) == [Effected.UNCHANGED, Effected.OVERTAKEN]
+
+
+async def test_a_write_and_a_rename_of_one_transaction_meet(base: Base) -> None:
+    first = await base.create(TASKS, Code="T-1")
+    requests = [
+        WriteRequest(AIRTABLE, (rename(first, ONE),)),
+        WriteRequest(ADA, (Update(TASKS, first, {"Size": 1}), Create(TASKS, {"Code": "T-2", "Next": [first]}))),
+        WriteRequest(AIRTABLE, (rename(ONE, TWO),)),
+        WriteRequest(ADA, (Update(TASKS, first, {"Size": 2}),)),
+    ]
+    await asyncio.gather(*(base.workspace.write(request) for request in requests))
+    assert await task(base, first) == {"Code": "T-1", "Size": 2, "Made": CREATED}
+    assert (await task(base, "T-2") or {})["Next"] == [TWO]
+
+
+async def test_comments_follow_a_renamed_record(base: Base) -> None:
+    first = await base.create(TASKS, Code="T-1")
+    await base.workspace.comments.add(TASKS, RecordId(first), "so be it", author=5, parent=None)
+    await told_to(base, rename(first, ONE))
+    assert [comment.text for comment in await base.workspace.comments.page(ONE, count=9)] == ["so be it"]
+
+
+async def test_another_process_shows_a_rename_that_takes_an_earlier_id(base: Base, database: Database) -> None:
+    await told_to(base, copy(ONE, Code="T-1"), copy(TWO, Code="T-2"))
+    async with opened_base(database, tables=[]) as other:
+        await other.shelved()
+        await told_to(base, Forget(TASKS, ONE), rename(TWO, ONE))
+        await other.workspace.follow()
+        in_memory = other.workspace.page_from_memory(Query(TASKS))
+        assert in_memory is not None
+        assert [orjson.loads(blob)["id"] for blob in in_memory.records] == [ONE]
+        assert await other.workspace.count(TASKS) == 1
+
+
+async def test_a_key_that_was_let_go_is_taken_by_the_next_copy_of_a_record_that_lacked_it(base: Base) -> None:
+    await told_to(base, copy(ONE, Code="T"), copy(TWO, Code="T"))
+    await told_to(base, Forget(TASKS, ONE))
+    assert await effects(base, copy(TWO, Code="T")) == [Effected.UNCHANGED]
+    assert await base.cells(TASKS, "T") == {"Code": "T", "Made": CREATED}
 
 
 # callers in told tables

@@ -237,6 +237,19 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     Migration(
         9,
+        "ids that records had before",
+        sqlite=(
+            # becomes is the id that the record has now, never a former one itself
+            "create table former_ids (id text primary key, becomes text not null) strict, without rowid",
+            "create index former_ids_by_present on former_ids (becomes)",
+        ),
+        postgres=(
+            "create table former_ids (id text primary key, becomes text not null)",
+            "create index former_ids_by_present on former_ids (becomes)",
+        ),
+    ),
+    Migration(
+        10,
         "what is known of the base at Airtable that is mirrored",
         sqlite=(
             # one row: the webhook that is read and up to where, the one before it until that is read to its end, and when

@@ -30,7 +30,7 @@ from airtable_connector.records.schema import STANDARD_TABLES
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 9
+SCHEMA = 10
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
 
 FILES = "attachments"
@@ -220,22 +220,23 @@ _TABLES = (
         "table_id link_id target fields after_ordinal through_ordinal again_through actor cause turn",
         key="table_id link_id target",
     ),
+    _kept("former_ids", 9, "id becomes", key="id"),
     _kept(
         "mirror",
-        9,
+        10,
         "id hook url mac_key cursor hook_state expires_at refreshed_at old_hook old_cursor wanted answered_at"
         " answered_cursor answered_seq schema_at names changes",
         key="id",
     ),
     _kept(
         "mirror_tables",
-        9,
+        10,
         "table_id phase generation page listed whole_at compared_to compare_began compared_at rows_found cells_found"
         " drift_rows drift_cells",
         key="table_id",
     ),
-    _kept("mirror_seen", 9, "table_id record_id", key="table_id record_id"),
-    _kept("mirror_touched", 9, "table_id record_id kind since due_at", key="table_id record_id"),
+    _kept("mirror_seen", 10, "table_id record_id", key="table_id record_id"),
+    _kept("mirror_touched", 10, "table_id record_id kind since due_at", key="table_id record_id"),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 

@@ -82,6 +82,11 @@ class Block:
         """Return the JSON of the record with this ordinal, which must be here."""
         return self.blobs[bisect_left(self.ordinals, ordinal)]
 
+    def holder(self, ordinal: int) -> str | None:
+        """Return the id of the record with this ordinal, if there is one."""
+        at = bisect_left(self.ordinals, ordinal)
+        return self.ids[at] if at < len(self) and self.ordinals[at] == ordinal else None
+
     def columns(self, sources: Sequence[Input], *, keep: bool) -> list[Column]:
         """Return one column for each source; those that have to be made are kept for later readers if wanted."""
         columns = self._columns

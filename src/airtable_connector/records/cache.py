@@ -135,6 +135,8 @@ class Shelf:
         elif known is not None:
             # it was removed and came back under its old id: its place is another
             self._remove(record.id)
+        if known != record.ordinal:
+            self._make_way(record.ordinal)
         # orjson's own result keeps its over-sized buffer alive
         blob = b"%b" % self.table.encode(record)
         self._json_bytes += len(blob)
@@ -150,6 +152,13 @@ class Shelf:
         if len(block) == 2 * BLOCK:
             self._blocks[number : number + 1] = halves = block.halves()
             self._lasts.insert(number, halves[0].last)
+
+    def _make_way(self, ordinal: int) -> None:
+        """Take out the record that has this place, which is to be known by another id."""
+        number = bisect_left(self._lasts, ordinal)
+        holder = self._blocks[number].holder(ordinal) if number < len(self._blocks) else None
+        if holder is not None:
+            self._remove(holder)
 
     def _remove(self, record_id: str) -> None:
         ordinal = self._ordinals.pop(record_id, None)

@@ -32,6 +32,7 @@ from airtable_connector.records.requests import (
     Forget,
     LogEvent,
     Merge,
+    Rename,
     Repeatable,
     StoredAnswer,
     Update,
@@ -54,6 +55,7 @@ class _Layer:
     """The place in ``changes`` of a record's last one."""
     events: list[tuple[LogEvent, Actor]] = field(default_factory=list)
     numbers: dict[TableId, int] = field(default_factory=dict)
+    renames: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Draft:
@@ -69,6 +71,7 @@ class Draft:
         ids: Ids,
         first_numbers: Mapping[TableId, int],
         positions: Mapping[str, int],
+        former: Mapping[str, str],
     ) -> None:
         self.at = at
         self._start = head
@@ -77,6 +80,7 @@ class Draft:
         self._tables = tables
         self._first_numbers = first_numbers
         self._positions = positions
+        self._former = former
         self._base = {record.id: record for record in loaded}
         self._base_keys = {
             (record.table, record.key): str(record.id) for record in self._base.values() if record.key is not None
@@ -107,6 +111,11 @@ class Draft:
     def events(self) -> Sequence[tuple[LogEvent, Actor]]:
         """What the event log gains."""
         return self._kept.events
+
+    @property
+    def renames(self) -> Sequence[tuple[str, str]]:
+        """Which ids lead to which others from now on, in this order."""
+        return self._kept.renames
 
     def decide(self, actor: Actor, ready: Sequence[Ready]) -> tuple[Written, ...]:
         """Decide one request, which `keep` ends; a refusal leaves the draft as it was.
@@ -139,6 +148,7 @@ class Draft:
         self._kept.keys.update(self._open.keys)
         self._kept.events.extend(self._open.events)
         self._kept.numbers.update(self._open.numbers)
+        self._kept.renames.extend(self._open.renames)
         self._reached.update((change.record, change.seq) for change in self._open.changes)
         self._open = _Layer()
 
@@ -262,6 +272,8 @@ class Draft:
                 return self._copy(actor, item, item.operation)
             case Forget():
                 return self._forget(actor, item.operation)
+            case Rename():
+                return self._rename(actor, item.operation)
 
     def _create(self, actor: Actor, item: Prepared, operation: Create) -> Written:
         table = operation.table
@@ -371,6 +383,9 @@ class Draft:
         names = (name for name in {**record.cells, **told} if not _alike(record.cells.get(name), told.get(name)))
         before = {name: record.cells.get(name) for name in names}
         if not before and record.created_at == operation.created_at:
+            if record.key != item.key:
+                # whoever had the key may have let it go since
+                self._open.records[record.id] = dataclasses.replace(record, key=self._free_key(table, item.key, record))
             return Written(Effected.UNCHANGED, table, record)
         copied = self._as_copied(item, dataclasses.replace(record, created_at=operation.created_at), told)
         self._append(actor, copied, Action.UPDATE, before, {name: told.get(name) for name in before})
@@ -391,14 +406,51 @@ class Draft:
         self._remove(actor, record)
         return Written(Effected.DELETED, table, record)
 
+    def _rename(self, actor: Actor, operation: Rename) -> Written:
+        table, becomes = operation.table, operation.becomes
+        old, new = self._find(operation.record), self._find(becomes)
+        if new is not None and new.table != table.id:
+            raise KeyTaken(table.name, "id", becomes, becomes)
+        self._open.renames.append((operation.record, becomes))
+        if old is None or old.table != table.id:
+            return Written(Effected.UNCHANGED, table, new)
+        self._remove(actor, old)
+        if new is None:
+            seq = self._head.seq + 1
+            new = dataclasses.replace(
+                old, id=becomes, created_at=operation.created_at, modified_at=self.at, changed=seq
+            )
+            self._append(actor, new, Action.CREATE, None, new.cells)
+        if old.key is not None and old.key == table.key_of(new.cells):
+            new = dataclasses.replace(new, key=self._free_key(table, old.key, new))
+        self._open.records[becomes] = new
+        self._redirect_links(actor, old, becomes)
+        return Written(Effected.UPDATED, table, self._record(becomes))
+
+    def _redirect_links(self, actor: Actor, gone: Record, becomes: RecordId) -> None:
+        for record in self._all_records() if gone.table in self._linked_to else ():
+            table = self._tables[record.table]
+            cells: dict[str, Cell | None] = {}
+            for linked in table.link_fields:
+                targets = link_targets(record.cells.get(linked.id))
+                if gone.id in targets:
+                    cells[linked.id] = list(dict.fromkeys(becomes if each == gone.id else each for each in targets))
+            if cells:
+                self._change(actor, Prepared(Update(table, record.id, {}), cells, None, ()), record)
+
     def _is_overtaken(self, record_id: str, basis: int | None) -> bool:
         """Tell whether a record changed beyond a position; what the present request itself did does not count."""
         if basis is None:
             return False
+        names = [record_id, *(former for former, becomes in self._open.renames if becomes == record_id)]
+        return any(self._position(name) > basis for name in names)
+
+    def _position(self, record_id: str) -> int:
+        """Return where the feed had a record last before the present request."""
         if record_id in self._reached:
-            return self._reached[record_id] > basis
+            return self._reached[record_id]
         held = self._base.get(RecordId(record_id))
-        return max(self._positions.get(record_id, 0), 0 if held is None else held.changed) > basis
+        return self._positions.get(record_id, 0) if held is None else held.changed
 
     def _free_key(self, table: Table, key: str | None, record: Record) -> str | None:
         """Give a record the key if nobody else has it, and let go of the one that it had."""
@@ -439,6 +491,22 @@ class Draft:
             if record_id in layer:
                 return layer[record_id]
         return self._base.get(RecordId(record_id))
+
+    def _known_by(self, name: str) -> Record | None:
+        """Return the record that has or had an id."""
+        record = self._find(name)
+        while record is None and (becomes := self._becomes(name)) is not None:
+            name = becomes
+            record = self._find(name)
+        return record
+
+    def _becomes(self, record_id: str) -> str | None:
+        for former, becomes in reversed([*self._kept.renames, *self._open.renames]):
+            if record_id == becomes:
+                return None
+            if record_id == former:
+                return becomes
+        return self._former.get(record_id)
 
     def _record(self, record_id: str) -> Record:
         record = self._find(record_id)
@@ -482,8 +550,8 @@ class Draft:
         record = self._find(target)
         if record is None or record.table != table.id:
             holder = self._holder(table.id, target)
-            record = None if holder is None else self._find(holder)
-        if record is None:
+            record = self._known_by(target) if holder is None else self._find(holder)
+        if record is None or record.table != table.id:
             raise RecordNotFound(table.name, target)
         if operation.expected is not None:
             current = etag(table.encode(record))
@@ -514,17 +582,22 @@ class Draft:
             if value is None:
                 continue
             if known.type is FieldType.MULTIPLE_RECORD_LINKS:
-                self._check_links(known, value, held.get(name))
+                value = self._present_links(known, value, held.get(name))
             settled[name] = value
         return settled
 
-    def _check_links(self, known: Field, targets: list[str], held: object) -> None:
+    def _present_links(self, known: Field, targets: list[str], held: object) -> list[str]:
+        """Return links by the ids that records have now; those that the cell held already stay as they are."""
+        present: dict[str, None] = {}
         for target in targets:
             if target in link_targets(held):
+                present[target] = None
                 continue
-            record = self._find(target)
+            record = self._known_by(target)
             if record is None or record.table != known.options["linkedTableId"]:
                 raise LinkTargetMissing(known.name, target)
+            present[record.id] = None
+        return list(present)
 
     def _numbers(self, table: Table) -> dict[str, Cell]:
         if not table.numbered:

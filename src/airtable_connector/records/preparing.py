@@ -17,6 +17,7 @@ from airtable_connector.records.requests import (
     LogEvent,
     Merge,
     Operation,
+    Rename,
     Update,
     Upsert,
 )
@@ -39,7 +40,7 @@ LONGEST_KEY = 255
 class Prepared:
     """An operation whose cells were read; what is left depends on the store."""
 
-    operation: Create | Update | Upsert | Merge | Delete | Copy | Forget
+    operation: Create | Update | Upsert | Merge | Delete | Copy | Forget | Rename
     cells: Mapping[str, Cell | None]
     key: str | None
     warnings: tuple[str, ...]
@@ -53,6 +54,8 @@ class Needs:
     """What must be loaded before the decision."""
 
     ids: set[str] = field(default_factory=set)
+    named: set[str] = field(default_factory=set)
+    """Those of the ids that may be former ones."""
     keys: dict[TableId, set[str]] = field(default_factory=dict)
     questions: list[Query] = field(default_factory=list)
     positions: set[str] = field(default_factory=set)
@@ -109,7 +112,7 @@ def prepare(operation: Operation, ids: Ids) -> Ready:
     """
     if isinstance(operation, LogEvent):
         return operation
-    if isinstance(operation, Delete | Forget):
+    if isinstance(operation, Delete | Forget | Rename):
         return Prepared(operation, {}, None, ())
     if isinstance(operation, Copy):
         return _as_told(operation)
@@ -171,8 +174,12 @@ def needs(ready: Iterable[Ready]) -> Needs:
             continue
         if isinstance(operation, Merge) and (question := _counterparts(operation, item.cells)) is not None:
             wanted.questions.append(question)
+        if isinstance(operation, Rename):
+            wanted.ids.update({operation.record, operation.becomes})
+            wanted.positions.update({operation.record, operation.becomes})
         for linked in operation.table.link_fields:
-            wanted.ids.update(link_targets(item.cells.get(linked.id)))
+            wanted.named.update(link_targets(item.cells.get(linked.id)))
+    wanted.ids |= wanted.named
     return wanted
 
 
@@ -187,20 +194,21 @@ def _counterparts(operation: Merge, cells: Mapping[str, Cell | None]) -> Query |
 
 def _need_target(operation: Update | Delete, wanted: Needs) -> None:
     if looks_like_record_id(operation.target):
-        wanted.ids.add(operation.target)
+        wanted.named.add(operation.target)
     # a key may look like a record id
     if operation.table.key is not None:
         wanted.keys.setdefault(operation.table.id, set()).add(operation.target)
 
 
 def links_to_empty(
-    ready: Sequence[Ready], loaded: Iterable[Record], tables: Iterable[Table]
+    ready: Sequence[Ready], loaded: Iterable[Record], tables: Iterable[Table], former: Mapping[str, str]
 ) -> list[tuple[Field, set[str]]]:
     """Say which link fields may hold records that are about to be deleted, and which records those are."""
     targets = {
-        (item.operation.table.id, item.operation.target)
+        (item.operation.table.id, name)
         for item in ready
         if isinstance(item, Prepared) and isinstance(item.operation, Delete)
+        for name in (item.operation.target, former.get(item.operation.target, item.operation.target))
     }
     # a deleted key may be one that a record is only now given; any that was loaded may be that record
     moved = {
@@ -220,7 +228,21 @@ def links_to_empty(
     ]
 
 
-def partners(ready: Sequence[Ready], loaded: Iterable[Record]) -> set[str]:
+def links_to_redirect(ready: Sequence[Ready], tables: Iterable[Table]) -> list[tuple[Field, set[str]]]:
+    """Say which link fields may hold records that are about to be given another id, and which records those are."""
+    renamed: dict[str, set[str]] = {}
+    for item in ready:
+        if isinstance(item, Prepared) and isinstance(item.operation, Rename):
+            renamed.setdefault(item.operation.table.id, set()).add(item.operation.record)
+    return [
+        (linked, renamed[linked.options["linkedTableId"]])
+        for table in (tables if renamed else ())
+        for linked in table.link_fields
+        if linked.options["linkedTableId"] in renamed
+    ]
+
+
+def partners(ready: Sequence[Ready], loaded: Iterable[Record], former: Mapping[str, str]) -> set[str]:
     """Name the records whose inverse fields may change with these operations: those that are linked to now.
 
     Those that will be linked to are among the needs of the operations. Those of a record that is deleted link to it, so
@@ -234,6 +256,7 @@ def partners(ready: Sequence[Ready], loaded: Iterable[Record]) -> set[str]:
         operation = item.operation
         if isinstance(operation, Update):
             named.add((operation.table.id, operation.target))
+            named.add((operation.table.id, former.get(operation.target)))
         if isinstance(operation, Merge):
             tables.add(operation.table.id)
         if isinstance(operation, Upsert):

@@ -114,6 +114,21 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
+class Rename:
+    """Have a record known by another id from now on, as the other base told it; repeated, it changes nothing more.
+
+    The former id leads to it for ever, wherever callers name records. Links to it are changed. The record keeps its
+    place in the order; the feed has it removed, and added under the new id. If there is a record of that id already,
+    the one with the former id goes. For tables whose links are told.
+    """
+
+    table: Table
+    record: RecordId
+    becomes: RecordId
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class LogEvent:
     """Keep what a peer told us in the event log."""
 
@@ -121,7 +136,7 @@ class LogEvent:
     payload: object
 
 
-Operation: TypeAlias = Create | Update | Upsert | Merge | Delete | Copy | Forget | LogEvent
+Operation: TypeAlias = Create | Update | Upsert | Merge | Delete | Copy | Forget | Rename | LogEvent
 
 
 class Effected(StrEnum):

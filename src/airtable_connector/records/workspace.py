@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airtable_connector.database import Database
+from airtable_connector.database import Database, Reader
 from airtable_connector.kernel.clock import Clock, iso
 from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.kernel.ids import FieldId, Ids, RecordId, TableId, looks_like_record_id
@@ -306,9 +306,11 @@ class Workspace:
                 found = [r for r in await storage.records_by_id(reader, [target]) if r.table == table.id]
                 if found:
                     return found[0]
-            if table.key is None:
-                return None
-            found = await storage.records_by_key(reader, table.id, [target])
+            if table.key is not None:
+                found = await storage.records_by_key(reader, table.id, [target])
+                if found:
+                    return found[0]
+            found = [r for r in await _formerly(reader, target) if r.table == table.id]
         return found[0] if found else None
 
     async def locate(self, record: str) -> tuple[Table, bytes] | None:
@@ -318,7 +320,7 @@ class Workspace:
             if blob is not None:
                 return table, blob
         async with self._database.reading() as reader:
-            found = await storage.records_by_id(reader, [record])
+            found = await storage.records_by_id(reader, [record]) or await _formerly(reader, record)
         if not found:
             return None
         holder = self._catalogue.by_id[found[0].table]
@@ -333,9 +335,15 @@ class Workspace:
             return await storage.count_records(reader, table.id)
 
     async def history(self, record: RecordId, *, after: int, count: int) -> list[Change]:
-        """Return up to ``count`` changes of one record beyond a feed position, oldest first."""
+        """Return up to ``count`` changes of one record beyond a feed position, oldest first, under all its ids."""
         async with self._database.reading() as reader:
-            return [entry.change for entry in await storage.entries_of_record(reader, record, after, count)]
+            ids = await storage.ids_of(reader, record)
+            return [entry.change for entry in await storage.entries_of_record(reader, ids, after, count)]
+
+    async def present_ids(self, records: Iterable[RecordId]) -> Mapping[str, str]:
+        """Return the id that each of these records has now, of those that had another one before."""
+        async with self._database.reading() as reader:
+            return await storage.present_ids(reader, records)
 
     async def changes(self, *, after: int, count: int, table: Table | None = None) -> list[Change]:
         """Return up to ``count`` changes beyond a feed position, oldest first, of one table if named."""
@@ -482,6 +490,14 @@ class Workspace:
         altered = await self._schema_writer.alter(actor, decide)
         self._writer.look_for_recomputations()
         return altered
+
+
+async def _formerly(reader: Reader, target: str) -> list[Record]:
+    """Return the record that had an id before, if it had one and is there."""
+    if not looks_like_record_id(target):
+        return []
+    present = await storage.present_ids(reader, [target])
+    return await storage.records_by_id(reader, present.values()) if present else []
 
 
 @asynccontextmanager

@@ -19,7 +19,15 @@ from airtable_connector.records.catalogue import Catalogue, described
 from airtable_connector.records.draft import Draft, recognise
 from airtable_connector.records.errors import QueueFull, RequestInFlight, StoreClosing
 from airtable_connector.records.feed import Head
-from airtable_connector.records.preparing import Ready, links_to_empty, needs, partners, prepare_all, renewed
+from airtable_connector.records.preparing import (
+    Ready,
+    links_to_empty,
+    links_to_redirect,
+    needs,
+    partners,
+    prepare_all,
+    renewed,
+)
 from airtable_connector.records.requests import (
     MESSAGE_KEY,
     Actor,
@@ -341,10 +349,16 @@ class Writer:
             loaded |= {r.id: r for r in await storage.records_by_key(tx, table, keys)}
         for question in wanted.questions:
             loaded |= {r.id: r for r in await storage.find(tx, question)}
-        linked = partners(ready, loaded.values()) - loaded.keys()
+        unknown = wanted.named - loaded.keys()
+        former = await storage.present_ids(tx, unknown) if unknown else {}
+        linked = {*former.values(), *partners(ready, loaded.values(), former)} - loaded.keys()
         if linked:
             loaded |= {r.id: r for r in await storage.records_by_id(tx, linked)}
-        for field, gone in links_to_empty(ready, loaded.values(), schema.tables.values()):
+        tables = schema.tables.values()
+        for field, gone in [
+            *links_to_empty(ready, loaded.values(), tables, former),
+            *links_to_redirect(ready, tables),
+        ]:
             loaded |= {r.id: r for r in await storage.records_referring(tx, field.id, gone)}
         gone = wanted.positions - loaded.keys()
         return Draft(
@@ -355,6 +369,7 @@ class Writer:
             ids=self._ids,
             first_numbers=await self._first_numbers(tx, ready),
             positions=await storage.last_positions(tx, gone) if gone else {},
+            former=former,
         )
 
     async def _first_numbers(self, tx: Transaction, ready: Sequence[Ready]) -> dict[TableId, int]:
@@ -393,10 +408,13 @@ class Writer:
                 outcomes[number] = dataclasses.replace(outcome, answer=answer)
 
     async def _save_records(self, tx: Transaction, draft: Draft) -> None:
-        if not draft.entries:
-            return
         inserts, updates, deletes = draft.saved()
-        # a record that comes back under its old id is removed first
+        if not (draft.entries or draft.renames or updates):
+            return
+        if draft.renames:
+            await storage.keep_former_ids(tx, draft.renames)
+            await storage.move_comments(tx, draft.renames)
+        # a record that comes back under its old id, or at its old place under another, is removed first
         await storage.delete_records(tx, deletes)
         await storage.remove_comments_of(tx, deletes)
         await storage.update_records(tx, updates)
@@ -406,8 +424,9 @@ class Writer:
             await storage.remove_links(tx, lost)
         if gained:
             await storage.add_links(tx, gained)
-        await storage.append_entries(tx, draft.entries)
-        await storage.move_head(tx, draft.head)
+        if draft.entries:
+            await storage.append_entries(tx, draft.entries)
+            await storage.move_head(tx, draft.head)
 
     async def recompute_once(self) -> timedelta:
         """Do one portion of what waits to be computed anew, in a transaction of its own; rest when nothing does."""
@@ -422,7 +441,7 @@ class Writer:
         async with self._database.transaction() as tx:
             head = await storage.lock_head(tx)
             schema = await self._schema_at(tx, head)
-            draft = Draft(head, iso(now), [], schema.tables, ids=self._ids, first_numbers={}, positions={})
+            draft = Draft(head, iso(now), [], schema.tables, ids=self._ids, first_numbers={}, positions={}, former={})
             wanted = await storage.next_recomputation(tx)
             settling = self._settling(tx, draft, schema.plan, now)
             if wanted is not None and settling is not None:

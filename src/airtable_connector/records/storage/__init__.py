@@ -30,6 +30,7 @@ from airtable_connector.records.storage.comments import (
     comment_by_id,
     comments_before,
     count_comments,
+    move_comments,
     remove_comment,
     remove_comments_of,
 )
@@ -43,6 +44,7 @@ from airtable_connector.records.storage.entries import (
     last_changes,
     last_positions,
 )
+from airtable_connector.records.storage.former import ids_of, keep_former_ids, present_ids
 from airtable_connector.records.storage.links import (
     Link,
     add_links,
@@ -103,16 +105,20 @@ __all__ = [
     "find",
     "forget_answers",
     "forget_messages",
+    "ids_of",
     "insert_records",
     "keep_answer",
+    "keep_former_ids",
     "keep_recomputation",
     "kept_answer",
     "last_changes",
     "last_positions",
     "lock_head",
     "log_event",
+    "move_comments",
     "move_head",
     "next_recomputation",
+    "present_ids",
     "read_head",
     "read_tables",
     "record_from",

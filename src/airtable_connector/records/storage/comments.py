@@ -25,6 +25,7 @@ _ADD = (
 )
 _CHANGE = "update comments set text = :text, changed_at = :at where seq = :seq"
 _REMOVE = "delete from comments where seq = :seq"
+_MOVE = "update comments set record_id = :becomes where record_id = :former"
 _REMOVE_ALL = Sql(
     f"delete from comments where record_id in {ID_LIST[0]}", f"delete from comments where record_id in {ID_LIST[1]}"
 )
@@ -80,6 +81,11 @@ async def change_comment(tx: Transaction, comment: Comment, text: str, at: str) 
 async def remove_comment(tx: Transaction, comment: Comment) -> None:
     """Remove one comment; those that answer it stay."""
     await tx.run(_REMOVE, seq=comment.seq)
+
+
+async def move_comments(tx: Transaction, renames: Iterable[tuple[str, str]]) -> None:
+    """Let comments follow records that are given other ids, in this order."""
+    await tx.run_many(_MOVE, [{"former": former, "becomes": becomes} for former, becomes in renames])
 
 
 async def remove_comments_of(tx: Transaction, records: Sequence[Record]) -> None:

@@ -18,10 +18,16 @@ _APPEND = (
 _ENTRY = "select seq, at, table_id, record_id, action, actor, cause, before, after, digest, hash from feed"
 _ENTRIES_AFTER = f"{_ENTRY} where seq > :after order by seq limit :count"
 _ENTRIES_OF_TABLE = f"{_ENTRY} where table_id = :table and seq > :after order by seq limit :count"
+# arrays, or PostgreSQL could read the whole feed
+_ENTRIES_OF_RECORDS = Sql(
+    f"{_ENTRY} where record_id in {ID_LIST[0]} and seq > :after order by seq limit :count",
+    f"{_ENTRY} where record_id = any(array{ID_LIST[1]}) and seq > :after order by seq limit :count",
+)
 _ENTRIES_OF_RECORD = f"{_ENTRY} where record_id = :record and seq > :after order by seq limit :count"
 _LAST_OF_RECORD = f"{_ENTRY} where record_id = :record order by seq desc limit :count"
 _LAST_POSITIONS = Sql(
-    *(f"select record_id, max(seq) from feed where record_id in {ids} group by record_id" for ids in ID_LIST)
+    f"select record_id, max(seq) from feed where record_id in {ID_LIST[0]} group by record_id",
+    f"select record_id, max(seq) from feed where record_id = any(array{ID_LIST[1]}) group by record_id",
 )
 _DROP_CONTENT = (
     "update feed set before = null, after = null where table_id = :table and at < :before"
@@ -67,9 +73,10 @@ async def entries_of_table(reader: Reader, table: TableId, after: int, count: in
     return [_entry(row) for row in await reader.all(_ENTRIES_OF_TABLE, table=table, after=after, count=count)]
 
 
-async def entries_of_record(reader: Reader, record: RecordId, after: int, count: int) -> list[Entry]:
-    """Read up to ``count`` entries of one record beyond the sequence ``after``."""
-    return [_entry(row) for row in await reader.all(_ENTRIES_OF_RECORD, record=record, after=after, count=count)]
+async def entries_of_record(reader: Reader, ids: Sequence[str], after: int, count: int) -> list[Entry]:
+    """Read up to ``count`` entries beyond the sequence ``after`` of one record, given all ids that it has and had."""
+    wanted = orjson.dumps(list(ids)).decode()
+    return [_entry(row) for row in await reader.all(_ENTRIES_OF_RECORDS, ids=wanted, after=after, count=count)]
 
 
 async def last_changes(reader: Reader, record: RecordId, count: int) -> list[Change]:

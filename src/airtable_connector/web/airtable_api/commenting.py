@@ -69,11 +69,12 @@ class CommentEndpoints:
     async def _record(self, call: Call) -> tuple[Table, RecordId]:
         """Return the record that the address names, and the table that holds it."""
         self._base.table(call)
-        record = RecordId(call.path_params["record"])
-        found = await self._base.workspace.locate(record)
+        found = await self._base.workspace.locate(call.path_params["record"])
         if found is None:
             raise ModelNotFound
-        return found[0], record
+        table, blob = found
+        # the address may have the record's former id
+        return table, RecordId(orjson.loads(blob)["id"])
 
 
 async def with_comment_counts(base: Base, blobs: Sequence[bytes]) -> Sequence[bytes]:
