@@ -124,6 +124,15 @@ async def fill(base: Base) -> None:
             record=project,
         )
         await tx.run("insert into former_ids values ('rec00000000000001', 'rec00000000000002')")
+        await tx.run(
+            "insert into mirror values (1, 'ach1', null, 'a2V5', 7, 'live', '2026', '2026', null, 1, 0, '2026', 6, 5,"
+            " '2026', '[]', '[]')"
+        )
+        await tx.run(
+            "insert into mirror_tables values ('tbl', 'listing', 1, 'itr/rec', 100, null, 0, null, null, 0, 0, 0, 0)"
+        )
+        await tx.run("insert into mirror_seen values ('tbl', 'rec')")
+        await tx.run("insert into mirror_touched values ('tbl', 'rec', 'changed', '2026', '2026')")
         await tx.run("insert into recomputations values ('tbl', 'fld', 'rec', '[]', 0, 1, 0, 5, 'cause', 7)")
         for hour in ("2026-01-05T11", "2026-01-05T12"):
             await tx.run(

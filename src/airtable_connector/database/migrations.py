@@ -252,8 +252,8 @@ MIGRATIONS: tuple[Migration, ...] = (
         10,
         "what is known of the base at Airtable that is mirrored",
         sqlite=(
-            # one row: the webhook that is read and up to where, the one before it until that is read to its end, and when
-            # the last complete answer was asked for; names and changes of the schema are JSON
+            # one row: the webhook that is read and up to where, the one before it until it is read to its end, when
+            # the last complete answer was asked for, and names and changes of the schema as JSON
             "create table mirror (id integer primary key check (id = 1), hook text, url text, mac_key text not null,"
             " cursor integer not null, hook_state text not null, expires_at text, refreshed_at text, old_hook text,"
             " old_cursor integer not null, wanted integer not null, answered_at text, answered_cursor integer not null,"

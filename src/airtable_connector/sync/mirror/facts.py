@@ -70,3 +70,8 @@ class Drifted(Fact):
     table: str
     rows: int
     cells: int
+
+
+@dataclass(frozen=True)
+class NoRoomForHook(Fact):
+    """The base has as many webhooks as it may have: nothing that happens there is told."""
