@@ -126,7 +126,7 @@ async def fill(base: Base) -> None:
         await tx.run("insert into former_ids values ('rec00000000000001', 'rec00000000000002')")
         await tx.run(
             "insert into mirror values (1, 'ach1', null, 'a2V5', 7, 'live', '2026', '2026', null, 1, 0, '2026', 6, 5,"
-            " '2026', '[]', '[]')"
+            " '2026', '[]')"
         )
         await tx.run(
             "insert into mirror_tables values ('tbl', 'listing', 1, 'itr/rec', 100, null, 0, null, null, 0, 0, 0, 0)"

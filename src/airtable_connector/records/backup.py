@@ -225,7 +225,7 @@ _TABLES = (
         "mirror",
         10,
         "id hook url mac_key cursor hook_state expires_at refreshed_at old_hook old_cursor wanted answered_at"
-        " answered_cursor answered_seq schema_at names changes",
+        " answered_cursor answered_seq schema_at changes",
         key="id",
     ),
     _kept(

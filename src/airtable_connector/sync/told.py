@@ -31,10 +31,10 @@ _STANDARD_KEYS: Final = {table.name: table.key_field.name for table in STANDARD_
 
 @dataclass(frozen=True, slots=True)
 class ToldTable:
-    """A table that is kept as Airtable tells it; ``left_out`` are the names of fields that cannot be kept."""
+    """A table that is kept as Airtable tells it; ``left_out`` are the fields that cannot be kept, names by id."""
 
     table: Table
-    left_out: tuple[str, ...] = ()
+    left_out: Mapping[str, str]
 
 
 def told_table(said: CloudTable, present: Table | None = None) -> ToldTable:
@@ -47,12 +47,15 @@ def told_table(said: CloudTable, present: Table | None = None) -> ToldTable:
         InvalidSchema: it is no definition of a table, or one without a field that can be kept.
     """
     fields: list[Field] = []
-    left_out: list[str] = []
+    left_out: dict[str, str] = {}
     for each in _definitions(said):
         try:
-            fields.append(_told_field(each))
+            if each["type"] not in UNKEPT:
+                fields.append(_told_field(each))
+                continue
         except (InvalidSchema, KeyError, TypeError):
-            left_out.append(str(each.get("name"))[:80])
+            pass
+        left_out[str(each.get("id"))] = str(each.get("name"))[:80]
     primary = said.definition.get("primaryFieldId")
     # the sort keeps the order of the others
     fields.sort(key=lambda field: field.id != primary)
@@ -60,7 +63,7 @@ def told_table(said: CloudTable, present: Table | None = None) -> ToldTable:
         raise InvalidSchema(f"no field of table {said.name[:80]} can be kept", field=said.name[:80])
     described = said.definition.get("description")
     table = Table(said.id, said.name, tuple(fields), None, described if isinstance(described, str) else "")
-    return ToldTable(_with_key(table, present), tuple(left_out))
+    return ToldTable(_with_key(table, present), left_out)
 
 
 def told_cells(table: Table, record: CloudRecord) -> dict[FieldId, Cell]:
@@ -81,17 +84,16 @@ def is_told_whole(table: Table) -> bool:
     return not any(field.computed and not field.is_fact for field in table.fields)
 
 
-def strangers(table: Table, record: CloudRecord) -> bool:
-    """Tell whether a record shows that the table has changed: a field or a choice that the base does not know."""
-    for name, cell in record.cells.items():
-        field = table.by_id.get(name)
-        if field is None:
-            return True
-        if field.type in _SELECTS:
-            named = cell if isinstance(cell, list) else [cell]
-            if any(each not in field.choices for each in named):
-                return True
-    return False
+def strangers(table: Table, record: CloudRecord) -> set[str]:
+    """Return the fields that a record shows and the table has not, or of which it has another choice."""
+    return {name for name, cell in record.cells.items() if _is_strange(table.by_id.get(name), cell)}
+
+
+def _is_strange(field: Field | None, cell: object) -> bool:
+    if field is None:
+        return True
+    named = cell if isinstance(cell, list) else [cell]
+    return field.type in _SELECTS and any(each not in field.choices for each in named)
 
 
 def sent_cells(table: Table, cells: Mapping[FieldId, Cell | None]) -> Cells:
@@ -111,7 +113,7 @@ def _definitions(said: CloudTable) -> Iterator[Mapping[str, Any]]:
     fields = said.definition.get("fields")
     if not isinstance(fields, Sequence) or isinstance(fields, str):
         raise InvalidSchema(f"table {said.name[:80]} has no list of fields", field=said.name[:80])
-    return (each for each in fields if isinstance(each, Mapping) and each.get("type") not in UNKEPT)
+    return (each for each in fields if isinstance(each, Mapping))
 
 
 def _told_field(said: Mapping[str, Any]) -> Field:

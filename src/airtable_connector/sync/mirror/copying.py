@@ -26,7 +26,7 @@ from airtable_connector.records import (
     Workspace,
     WriteRequest,
 )
-from airtable_connector.sync.overlay import NOTHING_OPEN, Conflict, OpenRecord, Outgoing, Told, overlay
+from airtable_connector.sync.overlay import NOTHING_OPEN, Conflict, OpenRecord, Outgoing, Rule, Told, overlay
 from airtable_connector.sync.told import strangers, told_cells
 
 TRIES: Final = 3
@@ -47,15 +47,15 @@ class Basis:
 class Effect:
     """What became of records: how many rows and cells changed here, and which records must be read again.
 
-    ``missing`` are those that Airtable has not; nothing was done about them. ``strange`` says that a record shows a
-    schema that is not the one known here.
+    ``missing`` are those that Airtable has not; nothing was done about them. ``strange`` are fields of which records
+    show that the schema is not the one known here.
     """
 
     rows: int = 0
     cells: int = 0
     overtaken: set[RecordId] = field(default_factory=set)
     missing: set[RecordId] = field(default_factory=set)
-    strange: bool = False
+    strange: set[str] = field(default_factory=set)
 
     def add(self, other: "Effect") -> None:
         """Count what another one did as well; what is to be read again is the other's alone."""
@@ -63,7 +63,7 @@ class Effect:
         self.cells += other.cells
         self.overtaken = other.overtaken
         self.missing |= other.missing
-        self.strange = self.strange or other.strange
+        self.strange |= other.strange
 
 
 class Copier:
@@ -84,7 +84,7 @@ class Copier:
 
     async def copy(self, table: Table, records: Sequence[CloudRecord], basis: Basis) -> Effect:
         """Have records as Airtable told them, with callers' open writes over that."""
-        effect = Effect(strange=any(strangers(table, record) for record in records))
+        effect = Effect(strange={name for record in records for name in strangers(table, record)})
         told = [(record, told_cells(table, record)) for record in records]
         effect.add(await self.copy_told(table, [(each.id, iso(each.created_at), cells) for each, cells in told], basis))
         return effect
@@ -135,7 +135,11 @@ class Copier:
         """Return what callers have open of records."""
         return dict(await self._outgoing.open_cells(records, since=basis.at))
 
-    async def _write(self, operations: Sequence[Copy] | Sequence[Forget]) -> Effect:
+    def rule(self, table: TableId) -> Rule:
+        """Return who wins in a table."""
+        return self._outgoing.rule(table)
+
+    async def _write(self, operations: Sequence[Copy | Forget]) -> Effect:
         effect = Effect()
         if not operations:
             return effect

@@ -48,16 +48,16 @@ class HookBroken(Fact):
 
 @dataclass(frozen=True)
 class SchemaMoved(Fact):
-    """Airtable's schema is another one than before: what happened, to which table and field."""
+    """Airtable's schema is another one than before: what became of a table, or of what is ``name`` in it."""
 
-    kind: str
+    event: str
     table: str
-    field: str | None
+    name: str
 
 
 @dataclass(frozen=True)
 class FieldsLeftOut(Fact):
-    """A table has fields that cannot be kept here, or cannot be kept at all (``fields`` is empty)."""
+    """A table has fields that cannot be kept here; with none named, the table itself is not understood."""
 
     table: str
     fields: tuple[str, ...]

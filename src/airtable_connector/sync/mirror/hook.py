@@ -4,6 +4,7 @@ A webhook is stored before anything is listed: what happens during a listing is 
 before the one before it is given up, so that nothing falls between them as long as the old one told everything.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -139,7 +140,7 @@ class HookKeeper:
         )
         self._observer.saw(HookReplaced(made.id, need.why, relisted=gap))
 
-    async def _create(self, known: Known, there: list[Webhook]) -> tuple[NewWebhook, str | None]:
+    async def _create(self, known: Known, there: Sequence[Webhook]) -> tuple[NewWebhook, str | None]:
         """Make a webhook; return it, and the one before it if that can still be read."""
         listed = {each.id for each in there}
         if known.old_hook is not None and known.old_hook in listed:
@@ -154,11 +155,11 @@ class HookKeeper:
             raise NoWebhookFree(retry_after=TRY_AGAIN)
         return value_of(made), old
 
-    async def _all(self) -> list[Webhook]:
-        return list(value_of(await self._client.webhooks(lane=_LANE)))
+    async def _all(self) -> Sequence[Webhook]:
+        return value_of(await self._client.webhooks(lane=_LANE))
 
 
-def _of(hook: str, webhooks: list[Webhook]) -> Webhook | None:
+def _of(hook: str, webhooks: Sequence[Webhook]) -> Webhook | None:
     return next((each for each in webhooks if each.id == hook and each.is_enabled), None)
 
 

@@ -16,9 +16,6 @@ from airtable_connector.kernel.secret import Secret
 MOST_CHANGES: Final = 200
 """Changes of the schema that are kept for people; the oldest go."""
 
-MOST_NAMES: Final = 1_000
-"""Former names that are kept; the oldest go."""
-
 
 class HookState(StrEnum):
     """What is known of our webhook."""
@@ -45,25 +42,14 @@ class Touch(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FormerName:
-    """A name that a table, or a field of it, had; callers may use it until ``until``."""
-
-    table: TableId
-    field: FieldId | None
-    name: str
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaChange:
-    """How the schema differs from before, in words for people: ``kind`` is what happened to what is named."""
+class NotedChange:
+    """A change of the schema, kept for people: ``event`` is what became of the table, or of what is ``name`` in it."""
 
     at: datetime
-    kind: str
+    event: str
     table: str
-    field: str | None = None
+    name: str
     before: str | None = None
-    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +74,7 @@ class Known:
     answered_cursor: int = 0
     answered_seq: int = 0
     schema_at: datetime | None = None
-    names: tuple[FormerName, ...] = ()
-    changes: tuple[SchemaChange, ...] = ()
+    changes: tuple[NotedChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +97,12 @@ class MirroredTable:
 
 
 _OPEN = (
-    "insert into mirror values (1, null, null, '', 1, 'none', null, null, null, 1, 0, null, 0, 0, null, '[]', '[]')"
+    "insert into mirror values (1, null, null, '', 1, 'none', null, null, null, 1, 0, null, 0, 0, null, '[]')"
     " on conflict (id) do nothing"
 )
 _READ = (
     "select hook, url, mac_key, cursor, hook_state, expires_at, refreshed_at, old_hook, old_cursor, wanted,"
-    " answered_at, answered_cursor, answered_seq, schema_at, names, changes from mirror where id = 1"
+    " answered_at, answered_cursor, answered_seq, schema_at, changes from mirror where id = 1"
 )
 _NEW_HOOK = (
     "update mirror set old_hook = :old_hook, old_cursor = cursor, hook = :hook, url = :url, mac_key = :mac_key,"
@@ -130,7 +115,7 @@ _MOVE_OLD = "update mirror set old_cursor = :cursor where old_hook = :hook"
 _OLD_ENDED = "update mirror set old_hook = null where old_hook = :hook"
 _WANT = "update mirror set wanted = wanted + 1"
 _ANSWERED = "update mirror set answered_at = :at, answered_cursor = :cursor, answered_seq = :seq"
-_SCHEMA_READ = "update mirror set schema_at = :at, names = :names, changes = :changes"
+_SCHEMA_READ = "update mirror set schema_at = :at, changes = :changes"
 _TABLES = (
     "select table_id, phase, generation, page, listed, whole_at, compared_to, compare_began, compared_at, rows_found,"
     " cells_found, drift_rows, drift_cells from mirror_tables order by table_id limit 10000"
@@ -148,6 +133,7 @@ _DROP_SEEN = "delete from mirror_seen where table_id = :table"
 _DROP_TOUCHED = "delete from mirror_touched where table_id = :table"
 _PAGE = (
     "update mirror_tables set page = :page, listed = listed + :met where table_id = :table and generation = :generation"
+    " returning listed"
 )
 _SEE = Sql(
     "insert into mirror_seen select :table, value from json_each(:records) where true on conflict do nothing",
@@ -321,12 +307,15 @@ class MirrorStore:
 
     # listings
 
-    async def page_listed(self, table: MirroredTable, records: Sequence[RecordId], *, page: str | None) -> bool:
-        """Note the records of a page, and the next one; False when the listing was begun anew meanwhile."""
+    async def page_listed(self, table: MirroredTable, records: Sequence[RecordId], *, page: str | None) -> int | None:
+        """Note the records of a page, and the next one; return how many the listing has met by now.
+
+        None: it was begun anew meanwhile.
+        """
         async with self._database.transaction() as tx:
             met = await tx.run(_SEE, table=table.table, records=_json(records)) if records else 0
-            moved = await tx.run(_PAGE, table=table.table, generation=table.generation, page=page, met=met)
-        return bool(moved)
+            row = await tx.one(_PAGE, table=table.table, generation=table.generation, page=page, met=met)
+        return None if row is None else int(row[0])
 
     async def whole(self, table: MirroredTable, *, at: datetime) -> bool:
         """End a listing; what it has not met is to be looked at. False when it was begun anew meanwhile."""
@@ -356,8 +345,7 @@ class MirrorStore:
         tables: Collection[TableId],
         gone: Collection[TableId],
         relist: Collection[TableId],
-        names: Sequence[FormerName],
-        changes: Sequence[SchemaChange],
+        changes: Sequence[NotedChange],
         at: datetime,
     ) -> None:
         """Note what the schema is now: tables that are new are to be listed, and what is known of others goes."""
@@ -369,12 +357,7 @@ class MirrorStore:
             for table in gone:
                 for statement in (_DROP_TABLE, _DROP_SEEN, _DROP_TOUCHED):
                     await tx.run(statement, table=table)
-            await tx.run(
-                _SCHEMA_READ,
-                at=iso(at),
-                names=orjson.dumps(names[-MOST_NAMES:]).decode(),
-                changes=orjson.dumps(changes[-MOST_CHANGES:]).decode(),
-            )
+            await tx.run(_SCHEMA_READ, at=iso(at), changes=orjson.dumps(changes[-MOST_CHANGES:]).decode())
 
     # comparing
 
@@ -429,8 +412,7 @@ def _json(records: Sequence[RecordId]) -> str:
 
 
 def _known(row: Row) -> Known:
-    hook, url, key, cursor, state, expires, refreshed, old, old_cursor, wanted, at, answered, seq, schema, *told = row
-    names, changes = (orjson.loads(text) for text in told)
+    hook, url, key, cursor, state, expires, refreshed, old, old_cursor, wanted, at, answered, seq, schema, told = row
     return Known(
         hook=hook,
         url=url,
@@ -446,8 +428,7 @@ def _known(row: Row) -> Known:
         answered_cursor=int(answered),
         answered_seq=int(seq),
         schema_at=_moment(schema),
-        names=tuple(FormerName(**{**each, "until": parse_iso(each["until"])}) for each in names),
-        changes=tuple(SchemaChange(**{**each, "at": parse_iso(each["at"])}) for each in changes),
+        changes=tuple(NotedChange(**{**each, "at": parse_iso(each["at"])}) for each in orjson.loads(told)),
     )
 
 
