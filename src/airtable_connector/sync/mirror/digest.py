@@ -44,8 +44,8 @@ def digest(payloads: Sequence[Mapping[str, JsonValue]]) -> Digest:
 
 
 def jumped(asked: int, answer: Payloads) -> bool:
-    """Tell whether payloads are missing before those of an answer: they were deleted unread."""
-    return answer.cursor - len(answer.payloads) != asked
+    """Tell whether payloads are missing before those of an answer, or in its place: they were deleted unread."""
+    return answer.cursor - len(answer.payloads) != asked or (answer.more and not answer.payloads)
 
 
 def _table(told: Digest, table: TableId, changes: Mapping[str, Any]) -> None:
