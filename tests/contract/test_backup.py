@@ -128,6 +128,15 @@ async def fill(base: Base) -> None:
         await tx.run("insert into cloud_uses values ('2026-01-05', 'outbox', 'create', 12)")
         await tx.run("insert into cloud_callers values ('2026-01', 5, 0.75)")
         await tx.run("insert into leases values ('airtable', 'a process', '2026-01-05', 9)")
+        await tx.run(
+            "insert into mirror values (1, 'ach1', null, 'a2V5', 7, 'live', '2026', '2026', null, 1, 0, '2026', 6, 5,"
+            " '2026', '[]')"
+        )
+        await tx.run(
+            "insert into mirror_tables values ('tbl', 'listing', 1, 'itr/rec', 100, null, 0, null, null, 0, 0, 0, 0)"
+        )
+        await tx.run("insert into mirror_seen values ('tbl', 'rec')")
+        await tx.run("insert into mirror_touched values ('tbl', 'rec', 'changed', '2026', '2026')")
         await tx.run("insert into recomputations values ('tbl', 'fld', 'rec', '[]', 0, 1, 0, 5, 'cause', 7)")
         await tx.run("insert into cloud_beats values ('', 'C-1', '2026', '[]', 'rec', null, null, null, null, '', 0)")
         await tx.run(

@@ -341,4 +341,41 @@ MIGRATIONS: tuple[Migration, ...] = (
             "create index conflicts_by_age on conflicts (at)",
         ),
     ),
+    Migration(
+        13,
+        "what is known of the base at Airtable that is mirrored",
+        sqlite=(
+            # one row: the webhook that is read and up to where, the one before it until it is read to its end, when
+            # the last complete answer was asked for, and the last changes of the schema as JSON
+            "create table mirror (id integer primary key check (id = 1), hook text, url text, mac_key text not null,"
+            " cursor integer not null, hook_state text not null, expires_at text, refreshed_at text, old_hook text,"
+            " old_cursor integer not null, wanted integer not null, answered_at text, answered_cursor integer not null,"
+            " answered_seq integer not null, schema_at text, changes text not null) strict",
+            # phase is listing or whole; page leads to the next page of a listing; the ordinal up to which records were
+            # compared, and what the comparison that is under way and the one before it found
+            "create table mirror_tables (table_id text primary key, phase text not null, generation integer not null,"
+            " page text, listed integer not null, whole_at text, compared_to integer not null, compare_began text,"
+            " compared_at text, rows_found integer not null, cells_found integer not null, drift_rows integer not null,"
+            " drift_cells integer not null) strict",
+            # which records a listing has met; and which ones are to be read again, since and at the earliest when
+            "create table mirror_seen (table_id text not null, record_id text not null,"
+            " primary key (table_id, record_id)) strict, without rowid",
+            "create table mirror_touched (table_id text not null, record_id text not null, kind text not null,"
+            " since text not null, due_at text not null, primary key (table_id, record_id)) strict, without rowid",
+        ),
+        postgres=(
+            "create table mirror (id integer primary key check (id = 1), hook text, url text, mac_key text not null,"
+            " cursor bigint not null, hook_state text not null, expires_at text, refreshed_at text, old_hook text,"
+            " old_cursor bigint not null, wanted bigint not null, answered_at text, answered_cursor bigint not null,"
+            " answered_seq bigint not null, schema_at text, changes text not null)",
+            "create table mirror_tables (table_id text primary key, phase text not null, generation bigint not null,"
+            " page text, listed bigint not null, whole_at text, compared_to bigint not null, compare_began text,"
+            " compared_at text, rows_found bigint not null, cells_found bigint not null, drift_rows bigint not null,"
+            " drift_cells bigint not null)",
+            "create table mirror_seen (table_id text not null, record_id text not null,"
+            " primary key (table_id, record_id))",
+            "create table mirror_touched (table_id text not null, record_id text not null, kind text not null,"
+            " since text not null, due_at text not null, primary key (table_id, record_id))",
+        ),
+    ),
 )

@@ -30,7 +30,7 @@ from airtable_connector.records.schema import STANDARD_TABLES
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 12
+SCHEMA = 13
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
 
 FILES = "attachments"
@@ -227,7 +227,7 @@ _TABLES = (
     _kept("leases", 10, "name owner until renewal", key="name"),
     _kept(
         "cloud_beats",
-        9,
+        11,
         "hour cell at content record_id sent sent_at sending tried_at state alone",
         key="hour cell",
     ),
@@ -240,6 +240,22 @@ _TABLES = (
     ),
     _kept("cloud_ids", 12, "provisional real", key="provisional"),
     _kept("conflicts", 12, "intent field_id table_id record_id ours theirs won at", key="intent field_id"),
+    _kept(
+        "mirror",
+        13,
+        "id hook url mac_key cursor hook_state expires_at refreshed_at old_hook old_cursor wanted answered_at"
+        " answered_cursor answered_seq schema_at changes",
+        key="id",
+    ),
+    _kept(
+        "mirror_tables",
+        13,
+        "table_id phase generation page listed whole_at compared_to compare_began compared_at rows_found cells_found"
+        " drift_rows drift_cells",
+        key="table_id",
+    ),
+    _kept("mirror_seen", 13, "table_id record_id", key="table_id record_id"),
+    _kept("mirror_touched", 13, "table_id record_id kind since due_at", key="table_id record_id"),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 
