@@ -5,16 +5,29 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.factories.records import ADA, PROJECTS, Base, a_table, choices, opened_base
+from tests.factories.records import ADA, PROJECTS, Base, opened_base
+from tests.factories.told import (
+    AIRTABLE,
+    NAME,
+    NEXT,
+    ONE,
+    PEOPLE,
+    SIZE,
+    STAGE,
+    TASKS,
+    TWO,
+    a_told_field,
+    adopt,
+    copy,
+    with_fields,
+)
 from tests.fakes import FakeClock
 
 from airtable_connector.database import Database
-from airtable_connector.kernel.ids import FieldId, RecordId
+from airtable_connector.kernel.ids import RecordId
 from airtable_connector.records import (
     CLOUD,
     Action,
-    Actor,
-    Copy,
     Create,
     Field,
     FieldType,
@@ -22,53 +35,21 @@ from airtable_connector.records import (
     Query,
     SchemaEvent,
     Sort,
-    Table,
     TableNameTaken,
     UnknownTable,
     Update,
     Verified,
     read_tables,
-    stable_id,
     verify_feed,
 )
 
 pytestmark = pytest.mark.anyio
-
-AIRTABLE = Actor(CLOUD, "00000000-0000-4000-8000-00000000c10d")
-CREATED = "2025-03-04T05:06:07.000Z"
-ONE, TWO = RecordId("recTold0000000001"), RecordId("recTold0000000002")
-
-
-def a_told_field(name: str, kind: FieldType = FieldType.SINGLE_LINE_TEXT, **options: Any) -> Field:
-    return Field(FieldId(stable_id("fld", "told", name)), name, kind, options, told=True)
-
-
-def with_fields(table: Table, *fields: Field, **changes: Any) -> Table:
-    return dataclasses.replace(table, fields=fields, **changes)
-
-
-NAME, SIZE = a_told_field("Name"), a_told_field("Size", FieldType.NUMBER, precision=1)
-STAGE = a_told_field("Stage", FieldType.SINGLE_SELECT, choices=choices("Waiting", "Done"))
-NEXT = a_told_field("Next", FieldType.MULTIPLE_RECORD_LINKS, linkedTableId=stable_id("tbl", "tests", "Tasks"))
-TASKS = a_table("Tasks", "Name", NAME, SIZE, STAGE, NEXT)
-PEOPLE = a_table("People", "Name", dataclasses.replace(NAME, id=FieldId("fldOfPeople0000001")))
 
 
 @pytest.fixture
 async def base(database: Database, clock: FakeClock) -> AsyncIterator[Base]:
     async with opened_base(database, clock=clock, tables=[]) as opened:
         yield opened
-
-
-async def adopt(base: Base, *tables: Table) -> list[tuple[SchemaEvent, str, str | None]]:
-    changes = await base.workspace.adopt_tables(tables, actor=AIRTABLE)
-    return [(change.event, change.name, change.before) for change in changes]
-
-
-async def copy(base: Base, record: RecordId, **cells: Any) -> None:
-    now = base.workspace.table(TASKS.id)
-    told = {now.field(name).id: cell for name, cell in cells.items()}
-    await base.do(Copy(now, record, CREATED, told), actor=AIRTABLE)
 
 
 async def shown(base: Base, record: RecordId) -> dict[str, Any] | None:

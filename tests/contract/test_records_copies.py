@@ -7,19 +7,18 @@ from typing import Any
 import orjson
 import pytest
 from tests.factories.records import ADA, Base, a_table, choices, opened_base
+from tests.factories.told import AIRTABLE, CREATED, ONE, THREE, TWO, a_told_field
 
 from airtable_connector.database import Database
 from airtable_connector.kernel.ids import FieldId, RecordId
 from airtable_connector.records import (
     CLOUD,
     Action,
-    Actor,
     Copy,
     Create,
     Delete,
     Done,
     Effected,
-    Field,
     FieldType,
     Forget,
     KeyTaken,
@@ -35,15 +34,6 @@ from airtable_connector.records import (
 )
 
 pytestmark = pytest.mark.anyio
-
-AIRTABLE = Actor(CLOUD, "00000000-0000-4000-8000-00000000c10d")
-CREATED = "2025-03-04T05:06:07.000Z"
-ONE, TWO, THREE = (RecordId(f"recTold{number:010}") for number in (1, 2, 3))
-
-
-def a_told_field(name: str, kind: FieldType, **options: Any) -> Field:
-    return Field(FieldId(stable_id("fld", "tests", name)), name, kind, options, told=True)
-
 
 PEOPLE = a_table("People", "Name", a_told_field("Name", FieldType.SINGLE_LINE_TEXT))
 TASKS = a_table(

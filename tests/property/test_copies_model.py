@@ -13,23 +13,22 @@ from typing import Any, TypeAlias
 import orjson
 import pytest
 from tests.factories.records import ADA, Base, a_table, opened_base
+from tests.factories.told import AIRTABLE, a_told_field
 from tests.fakes import FakeClock
 from tests.postgres import shared_server
 
 from airtable_connector.database import Database, DatabaseLocation, PostgresServer, SqliteFile, open_database
 from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.kernel.errors import ConnectorError
-from airtable_connector.kernel.ids import FieldId, RecordId
+from airtable_connector.kernel.ids import RecordId
 from airtable_connector.kernel.secret import Secret
 from airtable_connector.records import (
-    CLOUD,
     Action,
     Actor,
     Copy,
     Create,
     Delete,
     Done,
-    Field,
     FieldType,
     Forget,
     Operation,
@@ -43,23 +42,18 @@ from airtable_connector.records import (
     verify_feed,
 )
 
-AIRTABLE = Actor(CLOUD, "00000000-0000-4000-8000-00000000c10d")
 STEPS = 60
 MOMENTS = [f"2025-01-0{day}T00:00:00.000Z" for day in (1, 2, 3)]
 REAL = [RecordId(f"recReal{number:010}") for number in range(8)]
 KEYS = ["a", "b", "c", "d"]
 
 
-def _told(name: str, kind: FieldType, **options: Any) -> Field:
-    return Field(FieldId(stable_id("fld", "told", name)), name, kind, options, told=True)
-
-
 THINGS = a_table(
     "Told things",
     "Code",
-    _told("Code", FieldType.SINGLE_LINE_TEXT),
-    _told("Size", FieldType.NUMBER, precision=1),
-    _told("Friends", FieldType.MULTIPLE_RECORD_LINKS, linkedTableId=stable_id("tbl", "tests", "Told things")),
+    a_told_field("Code", FieldType.SINGLE_LINE_TEXT),
+    a_told_field("Size", FieldType.NUMBER, precision=1),
+    a_told_field("Friends", FieldType.MULTIPLE_RECORD_LINKS, linkedTableId=stable_id("tbl", "tests", "Told things")),
 )
 Cells: TypeAlias = dict[str, Any]
 
