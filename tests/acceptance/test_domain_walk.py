@@ -297,6 +297,12 @@ def test_beats_show_on_the_dashboard_and_in_the_rollup(shared: Service, client: 
     assert dashboard["data"]["summary"] == dashboard["summary"]
 
 
+def test_a_base_that_is_kept_here_alone_has_no_budget(client: httpx2.Client) -> None:
+    refused = client.get("/budget")
+    assert refused.status_code == 404
+    assert refused.json()["error"]["details"]["reason"] == "no-budget"
+
+
 def test_webhooks_are_kept_in_a_log_and_write_their_records(client: httpx2.Client) -> None:
     told = {"anything": ["goes", {"here": None}]}
     assert client.post("/webhook", json=told).json()["data"]["received"] is True

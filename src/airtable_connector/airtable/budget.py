@@ -96,10 +96,15 @@ class CallMeter:
         if self._left < BLOCK:  # else its month is over, and a new block has begun
             self._left += 1
 
-    def spend(self) -> None:
-        """Take note that Airtable said that the month's calls are used up; the next `count` writes it down."""
-        self._spent = Month.of(self._clock.now())
-        self._spent_unsaved = True
+    def spend(self) -> bool:
+        """Take note that Airtable said that the month's calls are used up; the next `count` writes it down.
+
+        False means that it was known: several calls under way may be told the same.
+        """
+        month = Month.of(self._clock.now())
+        news = self._spent != month
+        self._spent, self._spent_unsaved = month, self._spent_unsaved or news
+        return news
 
     async def check(self) -> None:
         """Raise `CloudQuotaSpent` while no calls are made."""

@@ -80,8 +80,8 @@ class PaceKeeper:
 
     def quota_spent(self) -> None:
         """Refuse calls until the month ends or `reopen` is called, those that wait now as well."""
-        self._meter.spend()
-        self._observer.saw(QuotaSpent(self._meter.calls))
+        if self._meter.spend():
+            self._observer.saw(QuotaSpent(self._meter.calls))
         for wake in self._wakes.values():
             wake.set()
 

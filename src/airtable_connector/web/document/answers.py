@@ -182,7 +182,7 @@ _ERRORS: Final[Mapping[int, tuple[str, str, Schema, tuple[str, ...]]]] = {
     ),
     404: (
         "NotFound",
-        "There is no such record or table, or no shutdown to cancel.",
+        "There is no such record or table, no shutdown to cancel, or no budget.",
         problem(
             "NOT_FOUND",
             "Sprints has no record 'SPR-9999'",

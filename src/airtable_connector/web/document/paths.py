@@ -8,6 +8,7 @@ from airtable_connector.web.document import examples
 from airtable_connector.web.document.airtable_operations import TAG
 from airtable_connector.web.document.airtable_paths import ABOUT, airtable_paths
 from airtable_connector.web.document.answers import BODY, QUOTA, answer, content
+from airtable_connector.web.document.budget_paths import budget_paths
 from airtable_connector.web.document.message_paths import message_paths
 from airtable_connector.web.document.operations import body_of, operation, public
 from airtable_connector.web.document.own_paths import own_paths
@@ -46,7 +47,7 @@ def paths() -> dict[str, Schema]:
     for path, name in COLLECTIONS.items():
         described |= paths_of(path, _BY_NAME[name])
     described |= _digests() | _changes() | _overview() | _webhooks() | message_paths() | _sample()
-    described |= _attachments() | _mesh() | _service() | own_paths() | airtable_paths()
+    described |= _attachments() | _mesh() | _service() | own_paths() | budget_paths() | airtable_paths()
     return {path: {"parameters": [parameter_ref("TraceId")], **methods} for path, methods in described.items()}
 
 

@@ -8,6 +8,7 @@ from airtable_connector.web.document.airtable_comments import COMMENT_SCHEMAS
 from airtable_connector.web.document.airtable_designing import DESIGNING_SCHEMAS
 from airtable_connector.web.document.airtable_schemas import AIRTABLE_SCHEMAS
 from airtable_connector.web.document.airtable_webhooks import WEBHOOK_SCHEMAS
+from airtable_connector.web.document.budget_paths import BUDGET_SCHEMAS
 from airtable_connector.web.document.message_paths import MESSAGE_SCHEMAS
 from airtable_connector.web.document.own_paths import OWN_SCHEMAS
 from airtable_connector.web.document.records import SINGULAR, answered, sent
@@ -27,7 +28,7 @@ from airtable_connector.web.document.shapes import (
 def schemas() -> dict[str, Schema]:
     """Return every schema of the document by its name."""
     airtable = {**AIRTABLE_SCHEMAS, **DESIGNING_SCHEMAS, **COMMENT_SCHEMAS, **WEBHOOK_SCHEMAS}
-    described = {**_COMMON, **MESSAGE_SCHEMAS, **OWN_SCHEMAS, **airtable}
+    described = {**_COMMON, **MESSAGE_SCHEMAS, **OWN_SCHEMAS, **BUDGET_SCHEMAS, **airtable}
     for table in STANDARD_TABLES:
         described.update(answered(table))
         if table.name != DAILY_DIGEST.name:

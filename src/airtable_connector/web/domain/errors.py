@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from airtable_connector.kernel.errors import Forbidden, Invalid, Unavailable
+from airtable_connector.kernel.errors import Forbidden, Invalid, NotFound, Unavailable
 from airtable_connector.kernel.suggest import did_you_mean
 
 
@@ -15,6 +15,18 @@ class UnknownParameter(Invalid):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         super().__init__(
             f"{name[:80]!r} is neither a parameter nor a field here", field=name[:80], hint=did_you_mean(name, known)
+        )
+
+
+class NoBudget(NotFound):
+    """The base is kept here alone: there are no calls to Airtable to tell of."""
+
+    code = "no-budget"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this base is kept here alone, and no calls are made to Airtable",
+            hint="a budget is there once AIRTABLE_API_KEY and BASE_ID name a base at Airtable",
         )
 
 

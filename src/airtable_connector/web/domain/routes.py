@@ -18,6 +18,7 @@ from airtable_connector.records import (
     Workspace,
 )
 from airtable_connector.web.domain.attachments import AttachmentEndpoint, showing
+from airtable_connector.web.domain.budget import BudgetEndpoint, BudgetShown
 from airtable_connector.web.domain.changes import ChangeEndpoints
 from airtable_connector.web.domain.envelopes import Envelopes
 from airtable_connector.web.domain.overview import OverviewEndpoints
@@ -54,12 +55,13 @@ def domain_routes(
     dashboard: Dashboard,
     files: AttachmentFiles,
     attachments: AttachmentAddresses,
+    budget: BudgetShown | None = None,
     clock: Clock,
     ids: Ids,
     production: bool,
     records_alias: bool,
 ) -> DomainRoutes:
-    """Put the dialect's endpoints together."""
+    """Put the dialect's endpoints together; without a budget the base is kept here alone."""
     envelopes = Envelopes(clock, records_alias=records_alias)
     changes = ChangeEndpoints(workspace, envelopes, attachments)
     webhooks = WebhookEndpoints(workspace, envelopes, clock)
@@ -71,6 +73,7 @@ def domain_routes(
         f"{DIGESTS}/{{id}}": {"GET": digests.read},
         "/heartbeats/rollup": {"GET": overview.rollup},
         "/dashboard": {"GET": overview.dashboard},
+        "/budget": {"GET": BudgetEndpoint(budget, envelopes).show},
         "/changes": {"GET": changes.pull},
         "/events": {"GET": changes.stream},
         "/webhook": {"GET": webhooks.log, "POST": webhooks.receive},
