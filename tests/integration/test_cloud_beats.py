@@ -172,6 +172,11 @@ class Mesh:
             # a long time passes in longer steps, which no promise forbids
             await self.clock.advance(max(rest, span / 100))
 
+    async def begin_an_hour(self) -> None:
+        """Go on until a new hour has begun."""
+        hour = self.clock.now().replace(minute=0, second=0, microsecond=0) + HOUR
+        await self.go_on(hour + MINUTE - self.clock.now())
+
     def rows(self) -> list[dict[str, Any]]:
         """Return what a reader sees there."""
         found: list[dict[str, Any]] = []
@@ -321,6 +326,17 @@ async def test_whoever_dies_around_a_deletion_deletes_what_is_old_and_nothing_el
     assert (await mesh.sender.facts())["uncertain"] == 0
 
 
+async def test_a_process_that_follows_another_does_not_call_at_once(mesh: Mesh) -> None:
+    await mesh.beat("cell-1")
+    await mesh.sender.send_once()
+    calls = mesh.calls()
+    await mesh.clock.advance(timedelta(seconds=2))
+    rest = await mesh.new_sender().send_once()
+    assert rest is not None
+    assert rest > timedelta(seconds=9)
+    assert mesh.calls() == calls
+
+
 async def test_a_row_that_a_person_deleted_is_made_again(mesh: Mesh) -> None:
     await mesh.beat("cell-1", "cell-2", CPU_Usage=1)
     await mesh.go_on(MINUTE)
@@ -332,7 +348,7 @@ async def test_a_row_that_a_person_deleted_is_made_again(mesh: Mesh) -> None:
 
 async def test_finished_hours_go_up_and_leave_when_they_are_old(mesh: Mesh, form: str) -> None:
     mesh.new_sender(mode=BeatsMode.HOURLY, keep=timedelta(hours=3))
-    await mesh.go_on(2 * HOUR)
+    await mesh.begin_an_hour()
     await mesh.beat("cell-1", CPU_Usage=10)
     await mesh.beat("cell-1", CPU_Usage=20)
     hour = iso(mesh.clock.now())[:13]
@@ -361,7 +377,7 @@ async def test_old_rows_of_which_a_person_deleted_one_go_all_the_same(mesh: Mesh
 
 async def test_no_more_rows_are_there_than_may_be(mesh: Mesh) -> None:
     mesh.new_sender(mode=BeatsMode.HOURLY, rows=8)
-    await mesh.go_on(2 * MINUTE)
+    await mesh.begin_an_hour()
     most = 0
     for number in range(5):
         await mesh.beat("cell-1", "cell-2", "cell-3", CPU_Usage=number)
@@ -375,7 +391,7 @@ async def test_no_more_rows_are_there_than_may_be(mesh: Mesh) -> None:
 
 async def test_cells_have_rows_before_hours_have(mesh: Mesh) -> None:
     mesh.new_sender(mode=BeatsMode.HOURLY, rows=3)
-    await mesh.go_on(2 * MINUTE)
+    await mesh.begin_an_hour()
     for number in range(3):
         await mesh.beat("cell-1", "cell-2", "cell-3", CPU_Usage=number)
         await mesh.go_on(HOUR)
