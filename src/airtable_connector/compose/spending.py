@@ -4,7 +4,8 @@ from math import inf
 
 from airtable_connector.airtable import Lane
 from airtable_connector.ops import Metrics
-from airtable_connector.sync import Budget, Lease
+from airtable_connector.sync.budget import Budget
+from airtable_connector.sync.lease import Lease
 
 
 def publish_budget(metrics: Metrics, budget: Budget) -> None:

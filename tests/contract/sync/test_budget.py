@@ -21,7 +21,7 @@ from airtable_connector.airtable import (
 from airtable_connector.database import Database, DatabaseLocation, StoreUnavailable, open_database
 from airtable_connector.kernel.clock import SystemClock, iso
 from airtable_connector.kernel.secret import Secret
-from airtable_connector.sync import Budget, BudgetHeld, BudgetSettings, Plan, attributed_to, open_budget
+from airtable_connector.sync.budget import Budget, BudgetHeld, BudgetSettings, Plan, attributed_to, open_budget
 from airtable_connector.sync.budget.uses import MOST_WAITING
 
 pytestmark = pytest.mark.anyio

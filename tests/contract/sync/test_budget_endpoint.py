@@ -11,7 +11,7 @@ from tests.unit.web.harness import ANYBODY, READER, Door, Reply
 
 from airtable_connector.airtable import CloudCalled, Lane, Month
 from airtable_connector.database import Database
-from airtable_connector.sync import Budget, BudgetSettings, Plan, attributed_to
+from airtable_connector.sync.budget import Budget, BudgetSettings, Plan, attributed_to
 from airtable_connector.web.document import describe
 from airtable_connector.web.domain import BudgetShown
 from airtable_connector.web.domain.budget import BudgetEndpoint

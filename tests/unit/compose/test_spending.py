@@ -6,7 +6,8 @@ from airtable_connector.compose.spending import publish_budget, publish_lease
 from airtable_connector.database import SqliteFile, open_database
 from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.ops import Metrics
-from airtable_connector.sync import Budget, BudgetSettings, Lease, Plan
+from airtable_connector.sync.budget import Budget, BudgetSettings, Plan
+from airtable_connector.sync.lease import Lease
 
 pytestmark = pytest.mark.anyio
 
