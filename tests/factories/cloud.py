@@ -114,6 +114,7 @@ async def one_side(
     pace: PaceSettings = UNHURRIED,
     timeout: timedelta = WAIT,  # noqa: ASYNC109 - a setting of the client
     wrapped: Callable[[Database], Database] = lambda database: database,
+    begun: bool = True,
 ) -> AsyncIterator[Side]:
     """Open the base at a location; nothing is sent before `Side.start`."""
     clock, ids, observer = SystemClock(), RandomIds(), WatchedObserver()
@@ -125,6 +126,7 @@ async def one_side(
         cloud = CloudSettings(Secret(key), DERIVED_ID, address, timeout)
         client = AirtableClient(cloud, keeper, clock=clock, observer=observer)
         stack.push_async_callback(client.close)
+        await client.prepare()
         wording = Wording(cells_told, cells_sent)
         outbox = Outbox(
             workspace,
@@ -136,7 +138,8 @@ async def one_side(
             ids=ids,
             observer=observer,
         )
-        await outbox.open()
-        await outbox.recover()
+        if begun:
+            await outbox.open()
+            await outbox.recover()
         supervisor = await stack.enter_async_context(Supervisor(clock=clock, observer=observer))
         yield Side(workspace, database, outbox, client, observer, supervisor)

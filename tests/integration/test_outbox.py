@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.acceptance.airtable_api.conftest import Wire, prepared
 from tests.factories.cloud import ADA, BOB, CLOUD_TABLES, HERE, WAIT, Side, one_side
-from tests.faults import COMMON, Fault, FaultyProxy, Limits
+from tests.faults import COMMON, Dice, Fault, FaultyProxy, Limits
 from tests.postgres import shared_server
 from tests.service import Place, Service, running
 
@@ -16,16 +16,20 @@ from airtable_connector.airtable import PaceSettings
 from airtable_connector.database import DatabaseLocation, PostgresServer, SqliteFile
 from airtable_connector.kernel.ids import RecordId
 from airtable_connector.kernel.secret import Secret
-from airtable_connector.records import STANDARD_TABLES, Create, Delete, Table, Update
+from airtable_connector.records import STANDARD_TABLES, Create, Delete, Done, Table, Update
 from airtable_connector.sync.outbox import (
     CONNECTOR_KEY,
     DeadLetterNotFound,
     Intent,
+    LostCallSettled,
     OutboxRests,
     OutboxSettings,
+    Receipt,
     ReceiptState,
     WriteRefused,
 )
+from airtable_connector.sync.overlay import Rule
+from airtable_connector.sync.overlay import Side as Winner
 
 pytestmark = pytest.mark.anyio
 
@@ -294,6 +298,92 @@ async def test_a_caller_with_much_to_write_does_not_hold_up_another(
         for each in [*flood, other]:
             await here.settled(each)
         assert len(there.list("Plain", pageSize=100)) == 100
+
+
+async def test_a_caller_of_another_process_is_told_as_well(
+    here: Side, location: DatabaseLocation, cloud: Service, proxy: FaultyProxy
+) -> None:
+    async with one_side(location, proxy.address, cloud.token("read,write,admin"), begun=False) as other:
+        done = await other.write(Create(PLAIN, {"Name": "ada"}))
+        (record,) = (await other.settled(done)).records
+        assert record.state is ReceiptState.DONE
+        assert record.real is not None
+        await other.workspace.follow()
+        assert await other.cells(PLAIN, record.record) == {"Name": "ada"}
+
+
+async def lost_update(here: Side, there: Wire, proxy: FaultyProxy) -> tuple[str, Receipt]:
+    """Let an update be lost on its way to a record that somebody has changed there meanwhile."""
+    (made,) = (await here.do(Create(PLAIN, {"Name": "ada", "Age": 1}))).records
+    assert made.real is not None
+    there.ask("PATCH", there.path("Plain", made.real), json={"fields": {"Age": 5}})
+    proxy.order(Fault.LOST_REQUEST, method="PATCH")
+    return made.real, await here.do(Update(PLAIN, made.real, {"Age": 9}))
+
+
+async def test_after_a_lost_update_our_value_is_sent_again_and_theirs_is_kept(
+    here: Side, there: Wire, proxy: FaultyProxy
+) -> None:
+    record, receipt = await lost_update(here, there, proxy)
+    assert receipt.state is ReceiptState.DONE
+    assert there.read("Plain", record)["Age"] == 9
+    (conflict,) = await here.outbox.conflicts(count=10)
+    assert (conflict.ours, conflict.theirs, conflict.won) == (9, 5, Winner.OURS)
+
+
+async def test_where_theirs_win_a_lost_update_is_given_up_and_theirs_is_shown(
+    location: DatabaseLocation, cloud: Service, proxy: FaultyProxy, there: Wire
+) -> None:
+    settings = OutboxSettings(look_after=timedelta(0), rules={PLAIN.id: Rule.THEIRS})
+    async with one_side(location, proxy.address, cloud.token("read,write,admin"), settings=settings) as here:
+        here.start()
+        record, receipt = await lost_update(here, there, proxy)
+        assert receipt.state is ReceiptState.REFUSED
+        assert there.read("Plain", record)["Age"] == 5
+        await here.observer.until(lambda seen: bool(seen.of(LostCallSettled)))
+        assert await here.cells(PLAIN, RecordId(record)) == {"Name": "ada", "Age": 5}
+
+
+async def test_an_update_of_a_record_that_was_deleted_there_is_refused_and_the_record_goes(
+    here: Side, there: Wire, proxy: FaultyProxy
+) -> None:
+    (made,) = (await here.do(Create(PLAIN, {"Name": "ada"}))).records
+    assert made.real is not None
+    there.ask("DELETE", there.path("Plain", made.real))
+    receipt = await here.do(Update(PLAIN, made.real, {"Age": 9}))
+    assert receipt.state is ReceiptState.REFUSED
+    await dead(here)
+    assert await here.cells(PLAIN, made.real) is None
+
+
+@pytest.mark.parametrize("seed", [None, 2_026])
+async def test_whatever_goes_wrong_all_writes_take_effect_once_and_in_order(
+    location: DatabaseLocation, cloud: Service, there: Wire, seed: int | None
+) -> None:
+    dice = Dice(dict.fromkeys(COMMON, 0.03), seed=seed)
+    with FaultyProxy(cloud.address, dice=dice) as proxy:
+        async with one_side(location, proxy.address, cloud.token("read,write,admin")) as here:
+            here.start()
+            done: list[Done] = []
+            for number in range(40):
+                made = await here.write(Create((PLAIN, KEYED)[number % 2], {"Name": f"n{number}"}))
+                record = made.written[0].record
+                assert record is not None
+                done.append(made)
+                ages = [Update((PLAIN, KEYED)[number % 2], record.id, {"Age": age}) for age in range(number % 4)]
+                done += [await here.write(each) for each in ages]
+                if number % 5 == 4:
+                    done.append(await here.write(Delete((PLAIN, KEYED)[number % 2], record.id)))
+            assert {(await here.settled(each)).state for each in done} == {ReceiptState.DONE}
+            found = [record["fields"] for table in ("Plain", "Keyed") for record in there.list(table)]
+            shown = [
+                await here.cells(table, RecordId(record["id"]))
+                for table in (PLAIN, KEYED)
+                for record in there.list(table.name)
+            ]
+    wanted = {f"n{number}": number % 4 - 1 if number % 4 else None for number in range(40) if number % 5 != 4}
+    assert sorted((each["Name"], each.get("Age")) for each in found) == sorted(wanted.items())
+    assert shown == found
 
 
 async def dead(here: Side) -> Sequence[Intent]:

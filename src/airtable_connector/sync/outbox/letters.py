@@ -45,12 +45,13 @@ class DeadLetters:
     async def replay(self, number: int, fields: Mapping[str, object] | None, *, actor: Actor) -> tuple[int, int]:
         """Write it again, with other cells if ``fields`` are given, and return the feed positions of the new write.
 
-        Repeated after a failure in between, it writes no second time.
+        Repeated by the same actor after a failure in between, it writes no second time.
 
         Raises:
             DeadLetterNotFound: no refused write has this number.
             ReplayRefused: its table is gone, or the write changed nothing.
             UnknownField, InvalidCell, UnknownChoice, RecordNotFound, KeyTaken: the base refuses it.
+            KeyReused: it was replayed before with other cells, and that was cut off.
         """
         intent = await self._one(number)
         operation = self._operation(intent, fields)

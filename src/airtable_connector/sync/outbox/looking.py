@@ -50,7 +50,7 @@ from airtable_connector.sync.outbox.intents import (
 )
 from airtable_connector.sync.outbox.opening import table_or_none, with_real_links
 from airtable_connector.sync.outbox.sending import IDLE, REST, TABLE_GONE, Sender, uncertain_creates
-from airtable_connector.sync.outbox.settling import Settlement
+from airtable_connector.sync.outbox.settling import Settlement, Shown
 from airtable_connector.sync.outbox.wording import Wording
 from airtable_connector.sync.overlay import Conflict, Told, overlay
 
@@ -203,6 +203,7 @@ class Looker:
         there = await self._read(table, [each.target for each in elements])
         fates: list[tuple[Element, Fate]] = []
         conflicts: list[Conflict] = []
+        changed: list[Shown] = []
         for element in elements:
             found = there.get(element.target)
             stored = {} if found is None else self._wording.told(table, found)
@@ -210,10 +211,12 @@ class Looker:
             fates.append((element, fate))
             if isinstance(fate, Again):
                 told = Told(table.id, element.target, stored)
-                rule = self._conflicts.rule(table.id)
-                conflicts += overlay(told, opened(element.intents), rule).conflicts
+                conflicts += overlay(told, opened(element.intents), self._conflicts.rule(table.id)).conflicts
+                changed.append(Shown(table, element.target, found, ()))
         await self._aftermath.apply(table, fates)
+        # once they wait again, for only from what waits can a value be taken that has lost
         await self._conflicts.record(conflicts)
+        await self._settlement.show(changed if conflicts else ())
 
     async def _find_by_key(
         self, table: Table, keyed: Mapping[str, Element], key: CreationKey

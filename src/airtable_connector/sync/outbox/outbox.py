@@ -36,7 +36,7 @@ POLL: Final = timedelta(seconds=1)
 """How often a waiting caller looks into the store: the process that sends may be another one."""
 
 FORGET_STEP: Final = 1_000
-FORGET_EVERY: Final = timedelta(minutes=10)
+FORGET_EVERY: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -161,10 +161,11 @@ class Outbox:
         return await self._looker.look_once()
 
     async def forget_once(self) -> timedelta:
-        """Forget writes that were done long ago."""
+        """Forget writes that were done long ago, and count the others."""
         async with self._database.transaction() as tx:
             before = self._clock.now() - self._settings.keep
             forgotten = await rows.forget(tx, before=before, count=FORGET_STEP)
+        await self.counts()
         return timedelta(0) if forgotten == FORGET_STEP else FORGET_EVERY
 
     # what is open (`Outgoing`)
@@ -175,6 +176,7 @@ class Outbox:
         position = await self._intake.take()
         if position != before:
             self._news.ring()
+            self._open += position - before  # too many at most, until they are counted
         return position
 
     async def open_cells(self, records: Collection[RecordId], *, since: datetime) -> Mapping[RecordId, OpenRecord]:
@@ -263,7 +265,7 @@ class Outbox:
         )
 
     def check_room(self) -> None:
-        """Refuse one more write when too many wait, as far as they were counted last.
+        """Refuse one more write when too many wait. Those that were sent count until `counts` is asked the next time.
 
         Raises:
             TooMuchOnItsWay: it is not to be taken.
