@@ -81,8 +81,15 @@ class Context:
         return [f"{item.get('filename', '')} ({item.get('url', '')})" for item in self._paid(cell)]
 
     def computed(self, cell: Any) -> Any:
-        """Read a computed text, number or truth; a kept error is an error again."""
+        """Read a computed text, number or truth; a kept error is an error again, and a list that is told its texts."""
+        if type(cell) is list:
+            return to_text([_scalar(item) for item in self._paid(cell)])
         return _scalar(cell) if type(cell) is dict else cell
+
+    def generated(self, cell: Any) -> str | None:
+        """Read the text that a service of Airtable's made; what is told beside a text is none."""
+        said = cell.get("value") if type(cell) is dict else cell
+        return said if type(said) is str else None
 
     def computed_moment(self, cell: Any) -> Moment | None:
         """Read a computed date."""
@@ -205,6 +212,8 @@ def reading(source: Input) -> str | None:
             return "attached"
         case FieldType.MULTIPLE_COLLABORATORS:
             return "people"
+        case FieldType.AI_TEXT:
+            return "generated"
         case _:
             return None
 

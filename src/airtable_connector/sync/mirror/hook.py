@@ -70,15 +70,16 @@ class HookKeeper:
         await self._replace(known, need)
         return True
 
-    async def doubt(self, why: str) -> None:
-        """Look whether the webhook still tells everything, because a read of it was refused; if not, note that.
+    async def is_lost(self, hook: str, refused: Refused) -> bool:
+        """Tell whether a read of the webhook was refused because it is gone or switched off; if so, note it.
 
         Raises:
             CloudUnavailable, CloudDenied: Airtable did not tell.
         """
-        known = await self._store.known()
-        if known.hook is not None and _of(known.hook, await self._all()) is None:
-            await self.broken(known.hook, why)
+        if _of(hook, await self._all()) is not None:
+            return False
+        await self.broken(hook, f"its payloads were refused ({refused.type[:80]})")
+        return True
 
     async def broken(self, hook: str, why: str) -> None:
         """Note that the webhook tells nothing any more, or has not told all; `ensure` then makes another."""

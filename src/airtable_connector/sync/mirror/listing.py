@@ -5,7 +5,7 @@ no page is read by its id before it counts as gone.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from airtable_connector.airtable import ITERATOR_EXPIRED, AirtableClient, Lane, Page, Refused, value_of
@@ -57,15 +57,15 @@ class Lister:
             for each in (await self._store.tables()).values()
             if each.phase is Phase.LISTING and each.table not in self._apart and self._table(each.table) is not None
         ]
-        endings = await asyncio.gather(
-            *(self._list_some(waiting[first::AT_ONCE]) for first in range(AT_ONCE)), return_exceptions=True
-        )
+        left = iter(waiting)
+        endings = await asyncio.gather(*(self._list_some(left) for _ in range(AT_ONCE)), return_exceptions=True)
         for ending in endings:
             if isinstance(ending, BaseException):
                 raise ending
 
-    async def _list_some(self, tables: Sequence[MirroredTable]) -> None:
-        for table in tables:
+    async def _list_some(self, left: Iterator[MirroredTable]) -> None:
+        """List tables one after the other, as long as any is left by those that do the same beside this."""
+        for table in left:
             await self._list(table)
 
     async def _list(self, progress: MirroredTable) -> None:

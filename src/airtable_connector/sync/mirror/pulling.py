@@ -29,7 +29,7 @@ MOST_TOUCHED: Final = 2_000
 """Touched records of one table that are read by their ids; with more of them the table is listed."""
 
 AT_ONCE: Final = 100
-"""Records that are read in one call."""
+"""Records that are read in one call, or written down together."""
 
 UNREADABLE_FOR: Final = timedelta(minutes=1)
 """How long a record that was changed, and is not to be read, is looked for before it counts as gone."""
@@ -84,8 +84,8 @@ class Puller:
         for _ in range(MOST_PAGES):
             at = self._clock.now()
             outcome = await self._client.payloads(hook, cursor=cursor, lane=_LANE)
-            if isinstance(outcome, Refused):
-                await self._hooks.doubt(f"its payloads were refused ({outcome.type[:80]})")
+            if isinstance(outcome, Refused) and await self._hooks.is_lost(hook, outcome):
+                return False
             answer = value_of(outcome)
             if jumped(cursor, answer):
                 await self._hooks.broken(hook, "payloads were deleted before they were read")
@@ -159,8 +159,10 @@ class Puller:
             created_at, cells = _moment(said.get("createdTime")), said.get("cellValuesByFieldId")
             if record not in held and created_at is not None and isinstance(cells, Mapping):
                 told.append((record, created_at, told_payload_cells(table, cells)))
-        effect = await self._copier.copy_told(table, told, basis)
-        return made.keys() - {record for record, _, _ in told} | effect.overtaken
+        left = made.keys() - {record for record, _, _ in told}
+        for first in range(0, len(told), AT_ONCE):
+            left |= (await self._copier.copy_told(table, told[first : first + AT_ONCE], basis)).overtaken
+        return left
 
     async def look_at_touched(self) -> bool:
         """Read the records that are to be looked at by now; False when callers keep overtaking one."""

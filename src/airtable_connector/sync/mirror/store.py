@@ -133,7 +133,7 @@ _DROP_SEEN = "delete from mirror_seen where table_id = :table"
 _DROP_TOUCHED = "delete from mirror_touched where table_id = :table"
 _PAGE = (
     "update mirror_tables set page = :page, listed = listed + :met where table_id = :table and generation = :generation"
-    " returning listed"
+    " and phase = 'listing' returning listed"
 )
 _SEE = Sql(
     "insert into mirror_seen select :table, value from json_each(:records) where true on conflict do nothing",
@@ -141,16 +141,19 @@ _SEE = Sql(
 )
 _WHOLE = (
     "update mirror_tables set phase = 'whole', page = null, whole_at = :at, compared_to = 0, compare_began = null"
-    " where table_id = :table and generation = :generation"
+    " where table_id = :table and generation = :generation and phase = 'listing'"
 )
 _UNMET = (
     "insert into mirror_touched select :table, id, 'unmet', :at, :at from records where table_id = :table"
     " and id not in (select record_id from mirror_seen where table_id = :table) on conflict do nothing"
 )
-_TOUCH = (
-    "insert into mirror_touched values (:table, :record, :kind, :at, :at)"
+_TOUCH = Sql(
+    "insert into mirror_touched select :table, value, :kind, :at, :at from json_each(:records) where true"
     " on conflict (table_id, record_id) do update set kind = excluded.kind, since = excluded.since,"
-    " due_at = excluded.due_at"
+    " due_at = excluded.due_at",
+    "insert into mirror_touched select :table, jsonb_array_elements_text(cast(:records as jsonb)), :kind, :at, :at"
+    " on conflict (table_id, record_id) do update set kind = excluded.kind, since = excluded.since,"
+    " due_at = excluded.due_at",
 )
 _TOUCHED = (
     "select table_id, record_id, kind, since from mirror_touched where due_at <= :now"
@@ -264,20 +267,20 @@ class MirrorStore:
         gone: Mapping[TableId, Collection[RecordId]],
         at: datetime,
         most: int,
-    ) -> list[TableId]:
+    ) -> None:
         """Note which records payloads have touched and, with that, that those payloads are read.
 
-        Returns the tables of which more than ``most`` are to be read: they are listed instead.
+        A table of which more than ``most`` records are to be read is listed instead.
         """
         async with self._database.transaction() as tx:
-            for kind, tables in ((Touch.CHANGED, changed), (Touch.GONE, gone)):
-                for table, records in tables.items():
-                    await _touch(tx, table, records, kind, at)
-            large = [table for table in changed if await _number(tx, _COUNT_TOUCHED, table=table) > most]
-            for table in large:
-                await _relist(tx, table)
+            for table, records in gone.items():
+                await _touch(tx, table, records, Touch.GONE, at)
+            for table, records in changed.items():
+                if len(records) + await _number(tx, _COUNT_TOUCHED, table=table) > most:
+                    await _relist(tx, table)
+                else:
+                    await _touch(tx, table, records, Touch.CHANGED, at)
             await tx.run(_MOVE_OLD if is_old else _MOVE, hook=hook, cursor=cursor)
-        return large
 
     async def touch(self, table: TableId, records: Collection[RecordId], *, at: datetime) -> None:
         """Note that records are to be read again."""
@@ -387,8 +390,7 @@ class MirrorStore:
 
 
 async def _touch(tx: Transaction, table: TableId, records: Collection[RecordId], kind: Touch, at: datetime) -> None:
-    rows = [{"table": table, "record": record, "kind": str(kind), "at": iso(at)} for record in records]
-    await tx.run_many(_TOUCH, rows)
+    await tx.run(_TOUCH, table=table, records=_json(sorted(records)), kind=str(kind), at=iso(at))
 
 
 async def _relist(tx: Transaction, table: TableId) -> None:
