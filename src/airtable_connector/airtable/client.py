@@ -56,7 +56,8 @@ class AirtableClient:
     Cancelling one that was sent does not call it back: it may take effect, and still counts for the pace.
 
     Raises:
-        CloudClientClosed, CloudQuotaSpent, PaceQueueFull: by every method, before anything was sent.
+        CloudClientClosed, CloudQuotaSpent, PaceQueueFull, and what the keeper's ``admit`` raises: by every method,
+            before anything was sent.
     """
 
     def __init__(self, settings: CloudSettings, keeper: PaceKeeper, *, clock: Clock, observer: Observer) -> None:

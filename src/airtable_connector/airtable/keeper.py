@@ -37,16 +37,26 @@ class Turn:
 class PaceKeeper:
     """Lets calls to one base begin when its limits allow it: the most urgent first, and of those the oldest.
 
-    Belongs to one event loop. It asks nobody and sends nothing; its users tell it what Airtable said.
+    Belongs to one event loop. It asks nobody and sends nothing; its users tell it what Airtable said. ``admit`` is
+    called before a call queues, and raises when none is to be made in its lane.
     """
 
-    def __init__(self, settings: PaceSettings, ledger: CallLedger, *, clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self,
+        settings: PaceSettings,
+        ledger: CallLedger,
+        *,
+        clock: Clock,
+        observer: Observer,
+        admit: Callable[[Lane], None] = lambda _lane: None,
+    ) -> None:
         self.at_once = settings.at_once
         """How many calls are under way at most."""
         self._pace = Pace(settings)
         self._meter = CallMeter(ledger, clock=clock)
         self._clock = clock
         self._observer = observer
+        self._admit = admit
         self._wakes: dict[Ticket, asyncio.Event] = {}
 
     @property
@@ -64,7 +74,9 @@ class PaceKeeper:
         Raises:
             CloudQuotaSpent: the month's quota is spent, or became so while this call waited.
             PaceQueueFull: too many of this lane wait already.
+            LimitReached: ``admit`` lets no call of this lane be made now.
         """
+        self._admit(lane)
         # counted before it queues: a store that takes its time here would shift calls that had their turn
         await self._meter.count()
         try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.fakes import FakeClock, SpyObserver
+from tests.fakes.store import FakeStore
 
 from airtable_connector.airtable import (
     AirtableClient,
@@ -18,7 +19,7 @@ from airtable_connector.airtable import (
     PaceKeeper,
     PaceSettings,
 )
-from airtable_connector.database import Database, DatabaseLocation, StoreUnavailable, open_database
+from airtable_connector.database import CommitUnknown, Database, DatabaseLocation, StoreUnavailable, open_database
 from airtable_connector.kernel.clock import SystemClock, iso
 from airtable_connector.kernel.secret import Secret
 from airtable_connector.sync.budget import Budget, BudgetHeld, BudgetSettings, Plan, attributed_to, open_budget
@@ -35,17 +36,7 @@ def called(call: str = "create", lane: Lane = Lane.OUTBOX, *, took: timedelta = 
     return CloudCalled(call, lane, "Done", timedelta(0), took)
 
 
-class Store:
-    """A store that is away, as a closed database is, until it has another one."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.database, name)
-
-
-def a_budget(database: Any, clock: FakeClock, settings: BudgetSettings = SETTINGS) -> Budget:
+def a_budget(database: Database, clock: FakeClock, settings: BudgetSettings = SETTINGS) -> Budget:
     return Budget(settings, database, clock=clock, observer=SpyObserver())
 
 
@@ -160,6 +151,17 @@ async def test_a_real_client_has_its_calls_put_down_to_those_it_calls_for(budget
     assert (await budget.facts())["calls"] == 10  # noted in tens
 
 
+async def test_a_call_that_the_budget_holds_is_not_made_and_not_counted(budget: Budget, clock: FakeClock) -> None:
+    keeper = PaceKeeper(PaceSettings(), budget.ledger, clock=clock, observer=SpyObserver(), admit=budget.check)
+    await budget.ledger.add(JANUARY, 700)
+    for _ in range(3):
+        with pytest.raises(BudgetHeld):
+            await keeper.turn(Lane.ANTI_ENTROPY)
+    assert budget.standing.calls == 700
+    await keeper.turn(Lane.OUTBOX)
+    assert budget.standing.calls == 710
+
+
 async def test_the_fewer_calls_are_left_the_less_is_allowed(budget: Budget, clock: FakeClock) -> None:
     await budget.round_once()
     plenty = budget.poll_interval()
@@ -229,7 +231,7 @@ async def test_what_a_store_did_not_take_is_written_down_when_it_does(
     location: DatabaseLocation, database: Database, clock: FakeClock
 ) -> None:
     async with open_database(location, clock=SystemClock()) as closed:
-        store = Store(closed)
+        store = FakeStore(closed)
     budget = a_budget(store, clock)
     budget.observer.saw(called())
     with attributed_to([5]):
@@ -243,6 +245,18 @@ async def test_what_a_store_did_not_take_is_written_down_when_it_does(
     await budget.round_once()
     assert await purposes(budget) == {("outbox", "create"): 3}
     assert await callers(budget) == {5: 1.0}
+
+
+async def test_what_a_store_may_have_taken_is_not_counted_twice(database: Database, clock: FakeClock) -> None:
+    store = FakeStore(database)
+    budget = a_budget(store, clock)
+    budget.observer.saw(called())
+    store.silent = True
+    with pytest.raises(CommitUnknown):
+        await budget.round_once()
+    store.silent = False
+    await budget.round_once()
+    assert await purposes(budget) == {("outbox", "create"): 1}
 
 
 async def test_what_waits_is_bounded_and_calls_beyond_are_not_told_apart(budget: Budget) -> None:

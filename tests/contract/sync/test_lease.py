@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from tests.fakes import FakeClock, SpyObserver
+from tests.fakes.store import FakeStore
 
-from airtable_connector.database import Database, DatabaseLocation, SqliteFile, open_database
+from airtable_connector.database import CommitUnknown, Database, DatabaseLocation, SqliteFile, open_database
 from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.sync.lease import LOOK_EVERY, MARGIN, RENEW_EVERY, TERM, Lease, LeaseEnded, LeaseTaken
 
@@ -141,6 +142,47 @@ async def test_who_was_late_and_was_not_succeeded_has_it_again(first: Replica) -
     assert not first.lease.held
     await first.lease.keep_once()
     assert first.lease.held
+
+
+async def test_who_renews_at_the_last_moment_is_not_succeeded(first: Replica, elsewhere: Database) -> None:
+    store = FakeStore(elsewhere)
+    second = Replica(store, "second")
+    await first.lease.keep_once()
+    await second.lease.keep_once()
+    await both_advance(TERM, first, second)
+
+    async def first_renews() -> None:
+        await first.lease.keep_once()
+
+    store.before = first_renews  # after the other has looked, and before it takes
+    await second.lease.keep_once()
+    assert (first.lease.held, second.lease.held) == (True, False)
+
+
+async def test_who_was_not_told_that_it_has_it_has_it_with_the_next_round(database: Database) -> None:
+    store = FakeStore(database)
+    replica = Replica(store, "first")
+    store.silent = True
+    for _ in range(2):
+        with pytest.raises(CommitUnknown):
+            await replica.lease.keep_once()
+        assert not replica.lease.held
+    store.silent = False
+    await replica.lease.keep_once()
+    assert replica.lease.held
+
+
+async def test_it_runs_out_while_the_store_is_silent(database: Database) -> None:
+    store = FakeStore(database)
+    replica = Replica(store, "first")
+    await replica.lease.keep_once()
+    store.silent = True
+    for _ in range(4):
+        await replica.clock.advance(RENEW_EVERY)
+        with pytest.raises(CommitUnknown):
+            await replica.lease.keep_once()
+    assert not replica.lease.held
+    assert replica.news == [LeaseTaken, LeaseEnded]
 
 
 @pytest.mark.parametrize("wrong", [timedelta(hours=-3), timedelta(seconds=-4), timedelta(seconds=4), timedelta(days=2)])

@@ -39,8 +39,8 @@ class Budget:
     """The month's calls: what was spent, and what may still be spent.
 
     Its questions are answered from memory, which `round_once` brings up to date; keep that running as a step. Hand
-    ``ledger`` to the `PaceKeeper` and ``observer`` to the `AirtableClient`. No promise is made that a lane stays open
-    between a question and the call: a few calls under way may go beyond a limit.
+    ``ledger`` and ``check`` (as ``admit``) to the `PaceKeeper` and ``observer`` to the `AirtableClient`. Calls that
+    wait for their turn when a limit is reached are still made.
     """
 
     def __init__(self, settings: BudgetSettings, database: Database, *, clock: Clock, observer: Observer) -> None:
@@ -59,7 +59,7 @@ class Budget:
 
     @property
     def standing(self) -> Standing:
-        """How we stand now. Calls are noted in tens, so it may know of up to nine that are not made yet."""
+        """How we stand now. Calls are noted in tens, so it knows of up to ten that are not made yet."""
         return self._standing_of(self.ledger.known(Month.of(self._clock.now())))
 
     @property
