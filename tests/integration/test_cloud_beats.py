@@ -287,6 +287,20 @@ async def test_cells_go_up_ten_a_call_and_no_oftener_than_a_round(mesh: Mesh) ->
     assert [cpu for _, cpu in mesh.shown()] == [4] * 25
 
 
+async def test_cells_that_change_one_after_the_other_wait_for_the_next_round(mesh: Mesh) -> None:
+    cells = [f"cell-{number}" for number in range(25)]
+    await mesh.beat(*cells)
+    await mesh.go_on(ROUND)
+    calls = mesh.calls()
+    for cell in cells:
+        await mesh.beat(cell, CPU_Usage=1)
+        await mesh.go_on(CALL_EVERY)
+    assert mesh.calls() == calls + 1
+    await mesh.go_on(ROUND)
+    assert mesh.calls() == calls + 1 + 3
+    assert {cpu for _, cpu in mesh.shown()} == {1}
+
+
 @pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.LATE_500, Fault.LOST_REQUEST, Fault.EARLY_500])
 async def test_a_row_is_made_once_whether_its_answer_is_lost_or_its_request(mesh: Mesh, fault: Fault) -> None:
     await mesh.go_on(MINUTE)
@@ -397,6 +411,14 @@ async def test_cells_have_rows_before_hours_have(mesh: Mesh) -> None:
         await mesh.go_on(HOUR)
     assert [row["Status"] for row in mesh.rows()] == ["active"] * 3
     assert any(isinstance(fact, BeatsLeftOut) for fact in mesh.observer.facts)
+
+
+async def test_cells_beyond_the_limit_have_no_row_and_keep_no_other_waiting(mesh: Mesh) -> None:
+    mesh.new_sender(rows=2)
+    for cpu in range(3):
+        await mesh.beat("cell-1", "cell-2", "cell-3", CPU_Usage=cpu)
+        await mesh.go_on(ROUND + MINUTE)
+    assert [cpu for _, cpu in mesh.shown()] == [2, 2]
 
 
 async def test_nothing_is_sent_while_the_budget_says_no(mesh: Mesh) -> None:
