@@ -128,12 +128,16 @@ class Mesh:
         )
         self._wire_client = cloud.client()
         self.wire = Wire(self._wire_client)
+        self._cloud = cloud
+        self.client = self.new_client("read,write,admin")
+        self.sender = self.new_sender()
+
+    def new_client(self, permissions: str) -> AirtableClient:
         keeper = PaceKeeper(PaceSettings(per_window=10_000), FakeLedger(), clock=SystemClock(), observer=self.observer)
         settings = CloudSettings(
-            Secret(cloud.token("read,write,admin")), DERIVED_ID, proxy.address, timedelta(seconds=20)
+            Secret(self._cloud.token(permissions)), DERIVED_ID, self.proxy.address, timedelta(seconds=20)
         )
-        self.client = AirtableClient(settings, keeper, clock=SystemClock(), observer=self.observer)
-        self.sender = self.new_sender()
+        return AirtableClient(settings, keeper, clock=SystemClock(), observer=self.observer)
 
     def new_sender(self, **settings: Any) -> BeatSender:
         """Begin anew, as another process would."""
@@ -287,6 +291,20 @@ async def test_cells_go_up_ten_a_call_and_no_oftener_than_a_round(mesh: Mesh) ->
     assert [cpu for _, cpu in mesh.shown()] == [4] * 25
 
 
+async def test_cells_that_change_one_after_the_other_wait_for_the_next_round(mesh: Mesh) -> None:
+    cells = [f"cell-{number}" for number in range(25)]
+    await mesh.beat(*cells)
+    await mesh.go_on(ROUND)
+    calls = mesh.calls()
+    for cell in cells:
+        await mesh.beat(cell, CPU_Usage=1)
+        await mesh.go_on(CALL_EVERY)
+    assert mesh.calls() == calls + 1
+    await mesh.go_on(ROUND)
+    assert mesh.calls() == calls + 1 + 3
+    assert {cpu for _, cpu in mesh.shown()} == {1}
+
+
 @pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.LATE_500, Fault.LOST_REQUEST, Fault.EARLY_500])
 async def test_a_row_is_made_once_whether_its_answer_is_lost_or_its_request(mesh: Mesh, fault: Fault) -> None:
     await mesh.go_on(MINUTE)
@@ -399,6 +417,15 @@ async def test_cells_have_rows_before_hours_have(mesh: Mesh) -> None:
     assert any(isinstance(fact, BeatsLeftOut) for fact in mesh.observer.facts)
 
 
+async def test_cells_beyond_the_limit_have_no_row_and_keep_no_other_waiting(mesh: Mesh) -> None:
+    mesh.new_sender(rows=2)
+    for cpu in range(6):
+        await mesh.beat("cell-1", "cell-2", "cell-3", CPU_Usage=cpu)
+        await mesh.go_on(ROUND / 2)
+    await mesh.go_on(2 * ROUND)
+    assert [cpu for _, cpu in mesh.shown()] == [5, 5]
+
+
 async def test_nothing_is_sent_while_the_budget_says_no(mesh: Mesh) -> None:
     await mesh.go_on(MINUTE)
     calls = mesh.calls()
@@ -409,6 +436,24 @@ async def test_nothing_is_sent_while_the_budget_says_no(mesh: Mesh) -> None:
     mesh.allowed = True
     await mesh.go_on(MINUTE)
     assert mesh.shown() == [("cell-1", 12.5)]
+
+
+async def test_a_key_that_may_not_write_is_said_so_and_tried_again_now_and_then(mesh: Mesh) -> None:
+    await mesh.beat("cell-1", CPU_Usage=1)
+    await mesh.go_on(MINUTE)
+    calls, client = mesh.calls(), mesh.client
+    mesh.client = mesh.new_client("read")
+    mesh.new_sender()
+    await mesh.beat("cell-1", "cell-2", CPU_Usage=2)
+    await mesh.go_on(HOUR)
+    assert 4 <= mesh.calls() - calls <= 30
+    assert "refused" in str((await mesh.sender.facts())["trouble"])
+    await mesh.client.close()
+    mesh.client = client
+    mesh.new_sender()
+    await mesh.go_on(2 * ROUND)
+    assert mesh.shown() == [("cell-1", 2), ("cell-2", 2)]
+    assert (await mesh.sender.facts())["trouble"] is None
 
 
 async def test_cells_without_a_usable_name_are_counted_and_left_out(mesh: Mesh) -> None:

@@ -134,6 +134,17 @@ async def test_hours_from_before_they_were_asked_for_do_not_go_up(base: Base) ->
     assert await hours(base) == []
 
 
+async def test_no_more_cells_wait_for_a_row_than_rows_may_be_there(base: Base) -> None:
+    intake = await begun(base, rows=3)
+    for number in range(5):
+        await base.beat(f"cell-{number}", CPU_Usage=1)
+        await base.clock.advance(SECOND)
+    await take_all(intake)
+    await base.clock.advance(2 * HOUR)
+    await take_all(intake)
+    assert [cell for cell, _ in await newest(base)] == ["cell-2", "cell-3", "cell-4"]
+
+
 async def test_a_cell_that_is_silent_for_long_and_has_no_row_is_forgotten(base: Base) -> None:
     intake = await begun(base, keep=DAY)
     await base.beat("cell-1", CPU_Usage=1)

@@ -1,6 +1,6 @@
 """What heartbeats cost at Airtable, whoever beats and however often."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import example, given, settings
@@ -68,6 +68,8 @@ class Airtable:
     def _step(self, interval: timedelta) -> None:
         running = self._round if self._round and self._round.calls else None
         waiting = self._waiting(running.began if running else self.now)
+        if running and waiting.changed == waiting.new == 0:
+            self._round = replace(running, calls=0)
         if running is None:
             running = begin_round(waiting, now=self.now, before=self._round, interval=interval)
             self._round = running or self._round
@@ -97,7 +99,7 @@ class Airtable:
             there=self._there(),
             first_hour_waiting=_name(self.hours_waiting),
             first_hour_there=_name(self.hours_there),
-        )
+        ).within(self.limit)
 
     def _is_old(self, hour: int) -> bool:
         return START + hour * HOUR < self.now - self.keep
@@ -182,6 +184,9 @@ def test_whatever_is_set_the_rate_and_the_rows_are_bounded(
     mesh.live(8 * HOUR, interval=minutes * MINUTE)
     assert mesh.calls <= OF_THE_RATE * (8 * HOUR).total_seconds()
     assert mesh.most_there <= limit
+    # of three calls one is for these
+    longest = minutes * MINUTE + 3 * CALL_EVERY * (cells // 10 + 5)
+    assert all(mesh.now - at <= 2 * longest for at in mesh.sent_at if at)
     if limit >= cells:
         assert None not in mesh.sent_at
     elif not hourly:

@@ -73,6 +73,11 @@ _TRIM = (
     " coalesce((select hour from cloud_beats where hour > '' and record_id is null and state = ''"
     " order by hour desc limit 1 offset :rows), '')"
 )
+_TRIM_CELLS = (
+    "delete from cloud_beats where hour = '' and record_id is null and state = '' and at <="
+    " coalesce((select at from cloud_beats where hour = '' and record_id is null and state = ''"
+    " order by at desc limit 1 offset :rows), '')"
+)
 _FORGET = "delete from cloud_beats where record_id is null and state = '' and at < :before"
 
 
@@ -172,7 +177,12 @@ class Intake:
         async with self._database.transaction() as tx:
             await tx.run(_BEGIN, reader=_HOURS, seq=number)
             await tx.run(_MOVE, reader=_HOURS, seq=number)
-            await tx.run(_FORGET, before=iso(now - self._settings.keep))
+            await self._forget(tx, now)
+
+    async def _forget(self, tx: Transaction, now: datetime) -> None:
+        """Forget cells that have no row, when they have been silent for long or are too many."""
+        await tx.run(_FORGET, before=iso(now - self._settings.keep))
+        await tx.run(_TRIM_CELLS, rows=self._settings.rows)
 
     async def _add_hour(self, number: int, now: datetime) -> None:
         hour = iso(datetime.fromtimestamp(number * HOUR.total_seconds(), UTC))
@@ -187,7 +197,7 @@ class Intake:
                     break
                 after, added = rows[-1][0], added + len(rows)
             left_out = await tx.run(_TRIM, rows=self._settings.rows)
-            await tx.run(_FORGET, before=iso(now - self._settings.keep))
+            await self._forget(tx, now)
             await tx.run(_MOVE, reader=_HOURS, seq=number)
         self.left_out += left_out
 

@@ -65,6 +65,10 @@ class Waiting:
         """Whether rows are there that may go before their time: hours before those that wait, all for newest beats."""
         return bool(self.first_hour_there) and (self.new > 0 or self.first_hour_there < self.first_hour_waiting)
 
+    def within(self, limit: int) -> Self:
+        """Leave out the newest beats of cells for which no room is, and none can be made."""
+        return self if self.room(limit) or self.removable else replace(self, new=0)
+
     def is_stuck(self, limit: int) -> bool:
         """Tell whether an hour waits for which no room can be made, so that it is left out."""
         return self.hourly > 0 and self.room(limit) == 0 and not self.removable

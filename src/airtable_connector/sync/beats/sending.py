@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Final, TypeVar, assert_never
 
 from airtable_connector.airtable import (
@@ -195,6 +196,7 @@ class BeatSender:
         waiting = await self._rows.waiting(
             keep=now - self._settings.keep, began=running.began if running else now, moments=layout.shows_moments
         )
+        waiting = waiting.within(self._settings.rows)
         if not layout.tells_hours:
             waiting = replace(waiting, hourly=0, first_hour_waiting="")
         if running is None:
@@ -338,11 +340,13 @@ class BeatSender:
                 assert_never(outcome)
 
     async def _put_off(self, work: Work, rows: Sequence[BeatRow], refused: Refused) -> None:
+        named = refused.record is not None or refused.status == HTTPStatus.NOT_FOUND
         if refused.status in DENIED:
-            await self._rows.release(rows)
+            # a record that is gone is answered like one that our key must not see
+            await (self._rows.release(rows) if rows[0].record is None else self._rows.doubt(rows))
             self._layout = None
             self._pause(REFUSED_PAUSE)
-        elif rows[0].record is not None and refused.record is not None:
+        elif rows[0].record is not None and named:
             await self._rows.doubt(rows)
         elif work in {Work.EXPIRE, Work.MAKE_ROOM}:
             # it says nothing of what is gone, so the same rows would be chosen again at once
