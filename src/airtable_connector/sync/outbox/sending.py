@@ -1,7 +1,8 @@
 """Sending: one call after the other, noted before it begins and settled after it."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -145,6 +146,7 @@ class Sender:
         self._failures = 0
         self._rests_until = clock.monotonic()
         self._tables_rest: dict[TableId, float] = {}
+        self._searched_for: Sequence[Element] = ()
         self.under_way: set[str] = set()
         """The calls that this process has noted and not settled yet."""
         self.left_open = False
@@ -196,6 +198,16 @@ class Sender:
         if isinstance(outcome, Refused) and is_about_us(outcome):
             self._tables_rest[table] = self._clock.monotonic() + REST.total_seconds()
             self._observer.saw(OutboxRests(table, outcome.status, outcome.type, REST))
+
+    @asynccontextmanager
+    async def held(self, creates: Sequence[Element]) -> AsyncIterator[None]:
+        """Note no call meanwhile that makes a record which a search for these creates could take for theirs."""
+        async with self._planning:
+            self._searched_for = creates
+        try:
+            yield
+        finally:
+            self._searched_for = ()
 
     # what is sent next
 
@@ -269,7 +281,7 @@ class Sender:
             linked=links,
             unborn=await rows.unborn(reader, frozenset[RecordId]().union(*links.values())),
             rivals=[each for table in keys for each in await self._rivals(reader, table, intents)],
-            uncertain=[each for table, key in keys.items() for each in await uncertain_creates(reader, table, key)],
+            searched_for=self._searched_for,
         )
 
     async def _rivals(self, reader: Reader, table: TableId, intents: Sequence[Intent]) -> list[Intent]:
@@ -306,11 +318,3 @@ class Sender:
         if key is not None and key.minted:
             filled[key.field] = element.first.record
         return self._wording.sent(table, filled)
-
-
-async def uncertain_creates(reader: Reader, table: TableId, key: CreationKey | None) -> list[Intent]:
-    """Read the creates without a key that are under way, or whose fate is unknown."""
-    if key is not None and key.minted:
-        return []
-    found = await rows.uncertain(reader, table, count=MOST_READ)
-    return [each for each in found if Element((each,)).key(key) is None]
