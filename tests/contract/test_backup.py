@@ -134,6 +134,12 @@ async def fill(base: Base) -> None:
         await tx.run("insert into mirror_seen values ('tbl', 'rec')")
         await tx.run("insert into mirror_touched values ('tbl', 'rec', 'changed', '2026', '2026')")
         await tx.run("insert into recomputations values ('tbl', 'fld', 'rec', '[]', 0, 1, 0, 5, 'cause', 7)")
+        await tx.run(
+            "insert into intents values (14, 'tbl', 'rec', 'rec', 'update', '{}', '{}', 5, 'cause', '2026', 1,"
+            " 'sending', 10, 'cal1', '2026', null, null, null, '', '', null)"
+        )
+        await tx.run("insert into cloud_ids values ('rec1', 'rec2')")
+        await tx.run("insert into conflicts values (14, 'fld', 'tbl', 'rec', '1', null, 'ours', '2026')")
         for hour in ("2026-01-05T11", "2026-01-05T12"):
             await tx.run(
                 "insert into beat_rollups values ('C-1', :hour, 3, 2, 0.3, 0.1, 0.2, 0, 0.0, null, null)", hour=hour

@@ -250,6 +250,56 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     Migration(
         10,
+        "writes on their way to Airtable",
+        sqlite=(
+            # open until ended_at is set; call is set while a call carries it or a look must tell what came of that;
+            # record is the feed's id, target Airtable's; the keys are the table's own, where creates are found by it
+            "create table intents (number integer primary key, table_id text not null, record_id text not null,"
+            " target text not null, kind text not null, cells text not null, before text not null,"
+            " actor integer not null, cause text not null, at text not null, turn integer not null,"
+            " state text not null, most integer not null, call text, sent_at text, look_at text, key_before text,"
+            " key_after text, result text not null, reason text not null, ended_at text) strict",
+            "create index intents_by_turn on intents (turn, number) where ended_at is null and call is null",
+            "create index intents_of_actor on intents (actor, turn) where ended_at is null",
+            "create index intents_of_target on intents (target, number) where ended_at is null",
+            "create index intents_lately on intents (target, ended_at) where ended_at is not null",
+            "create index intents_by_call on intents (call) where call is not null",
+            "create index intents_by_key_before on intents (table_id, key_before) where key_before is not null",
+            "create index intents_by_key_after on intents (table_id, key_after) where key_after is not null",
+            "create index intents_ended on intents (ended_at, number) where state = 'final'",
+            "create index intents_dead on intents (number) where state = 'dead'",
+            "create table cloud_ids (provisional text primary key, real text not null) strict, without rowid",
+            "create index cloud_ids_by_real on cloud_ids (real)",
+            "create table conflicts (intent integer not null, field_id text not null, table_id text not null,"
+            " record_id text not null, ours text, theirs text, won text not null, at text not null,"
+            " primary key (intent, field_id)) strict, without rowid",
+            "create index conflicts_by_age on conflicts (at)",
+        ),
+        postgres=(
+            "create table intents (number bigint primary key, table_id text not null, record_id text not null,"
+            " target text not null, kind text not null, cells text not null, before text not null,"
+            " actor bigint not null, cause text not null, at text not null, turn bigint not null,"
+            " state text not null, most integer not null, call text, sent_at text, look_at text, key_before text,"
+            " key_after text, result text not null, reason text not null, ended_at text)",
+            "create index intents_by_turn on intents (turn, number) where ended_at is null and call is null",
+            "create index intents_of_actor on intents (actor, turn) where ended_at is null",
+            "create index intents_of_target on intents (target, number) where ended_at is null",
+            "create index intents_lately on intents (target, ended_at) where ended_at is not null",
+            "create index intents_by_call on intents (call) where call is not null",
+            "create index intents_by_key_before on intents (table_id, key_before) where key_before is not null",
+            "create index intents_by_key_after on intents (table_id, key_after) where key_after is not null",
+            "create index intents_ended on intents (ended_at, number) where state = 'final'",
+            "create index intents_dead on intents (number) where state = 'dead'",
+            "create table cloud_ids (provisional text primary key, real text not null)",
+            "create index cloud_ids_by_real on cloud_ids (real)",
+            "create table conflicts (intent bigint not null, field_id text not null, table_id text not null,"
+            " record_id text not null, ours text, theirs text, won text not null, at text not null,"
+            " primary key (intent, field_id))",
+            "create index conflicts_by_age on conflicts (at)",
+        ),
+    ),
+    Migration(
+        11,
         "what is known of the base at Airtable that is mirrored",
         sqlite=(
             # one row: the webhook that is read and up to where, the one before it until it is read to its end, when

@@ -30,7 +30,7 @@ from airtable_connector.records.schema import STANDARD_TABLES
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 10
+SCHEMA = 11
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
 
 FILES = "attachments"
@@ -222,21 +222,30 @@ _TABLES = (
     ),
     _kept("former_ids", 9, "id becomes", key="id"),
     _kept(
-        "mirror",
+        "intents",
         10,
+        "number table_id record_id target kind cells before actor cause at turn state most call sent_at look_at"
+        " key_before key_after result reason ended_at",
+        key="number",
+    ),
+    _kept("cloud_ids", 10, "provisional real", key="provisional"),
+    _kept("conflicts", 10, "intent field_id table_id record_id ours theirs won at", key="intent field_id"),
+    _kept(
+        "mirror",
+        11,
         "id hook url mac_key cursor hook_state expires_at refreshed_at old_hook old_cursor wanted answered_at"
         " answered_cursor answered_seq schema_at changes",
         key="id",
     ),
     _kept(
         "mirror_tables",
-        10,
+        11,
         "table_id phase generation page listed whole_at compared_to compare_began compared_at rows_found cells_found"
         " drift_rows drift_cells",
         key="table_id",
     ),
-    _kept("mirror_seen", 10, "table_id record_id", key="table_id record_id"),
-    _kept("mirror_touched", 10, "table_id record_id kind since due_at", key="table_id record_id"),
+    _kept("mirror_seen", 11, "table_id record_id", key="table_id record_id"),
+    _kept("mirror_touched", 11, "table_id record_id kind since due_at", key="table_id record_id"),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 

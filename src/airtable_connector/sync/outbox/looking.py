@@ -1,0 +1,313 @@
+"""Looking at Airtable where nobody can tell what a call has done, and putting back what it refused."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from airtable_connector.airtable import (
+    AirtableClient,
+    CloudClientClosed,
+    CloudQuotaSpent,
+    CloudRecord,
+    Done,
+    Lane,
+    NotDone,
+    Outcome,
+    PaceQueueFull,
+    Page,
+    Refused,
+    Unknown,
+    Why,
+)
+from airtable_connector.database import Database
+from airtable_connector.kernel.clock import Clock, iso
+from airtable_connector.kernel.ids import FieldId, RecordId, TableId
+from airtable_connector.kernel.observer import Fact, Observer
+from airtable_connector.records import Cell, Table, Workspace
+from airtable_connector.sync.outbox import rows
+from airtable_connector.sync.outbox.aftermath import Aftermath
+from airtable_connector.sync.outbox.bell import Bell
+from airtable_connector.sync.outbox.conflicts import Conflicts
+from airtable_connector.sync.outbox.fates import (
+    Again,
+    Fate,
+    Stored,
+    holds,
+    looked_at_create,
+    looked_at_deletion,
+    looked_at_update,
+)
+from airtable_connector.sync.outbox.intents import (
+    CreationKey,
+    Element,
+    Intent,
+    Kind,
+    State,
+    by_target,
+    creation_key,
+    opened,
+)
+from airtable_connector.sync.outbox.opening import table_or_none, with_real_links
+from airtable_connector.sync.outbox.sending import IDLE, REST, TABLE_GONE, Sender, uncertain_creates
+from airtable_connector.sync.outbox.settling import Settlement, Shown
+from airtable_connector.sync.outbox.wording import Wording
+from airtable_connector.sync.overlay import Conflict, Told, overlay
+
+PAUSE: Final = timedelta(seconds=5)
+"""How long a look that Airtable did not answer is put off."""
+
+CLOCKS: Final = timedelta(minutes=2)
+"""How much Airtable's clock may be behind ours."""
+
+MOST_PAGES: Final = 100
+"""Pages read in search of records that may be ours; no table grows by so much so soon."""
+
+
+@dataclass(frozen=True)
+class LostCallSettled(Fact):
+    """A look at Airtable has shown what became of a call whose outcome was unknown."""
+
+    table: TableId
+    kind: Kind
+    records: int
+
+
+@dataclass(frozen=True)
+class WriteRefused(Fact):
+    """Airtable has refused a write; the record here is as Airtable has it again, and the write is kept for people."""
+
+    table: TableId
+    number: int
+    kind: Kind
+    actor: int
+
+
+class _LookFailed(Exception):
+    """Airtable did not answer; nothing is known yet."""
+
+    def __init__(self, pause: timedelta) -> None:
+        super().__init__()
+        self.pause = pause
+
+
+class Looker:
+    """Settles calls whose outcome is unknown, and buries what was refused: one call's intents at a time."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        database: Database,
+        client: AirtableClient,
+        *,
+        sender: Sender,
+        aftermath: Aftermath,
+        settlement: Settlement,
+        conflicts: Conflicts,
+        wording: Wording,
+        look_after: timedelta,
+        news: Bell,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self._workspace = workspace
+        self._database = database
+        self._client = client
+        self._sender = sender
+        self._aftermath = aftermath
+        self._settlement = settlement
+        self._conflicts = conflicts
+        self._wording = wording
+        self._look_after = look_after
+        self._news = news
+        self._clock = clock
+        self._observer = observer
+
+    async def recover(self) -> None:
+        """Let looks settle what was noted as under way by a process that has ended, or could not be settled here."""
+        self._sender.left_open = False
+        async with self._database.transaction() as tx:
+            at = self._clock.now() + self._look_after
+            await rows.give_up(tx, but=self._sender.under_way, look_at=at)
+
+    async def look_once(self) -> timedelta:
+        """Settle the call that is due longest, or wait until one is."""
+        if self._sender.left_open:
+            await self.recover()
+        rung = self._news.listen()
+        now = self._clock.now()
+        async with self._database.reading() as reader:
+            call = await rows.call_to_look_at(reader, now)
+            intents = [] if call is None else await rows.of_call(reader, call)
+            intents = await with_real_links(reader, self._workspace, intents)
+            following = await rows.next_look(reader)
+        if call is None:
+            left = IDLE if following is None else min(following - now, IDLE)
+            await self._news.wait(rung, within=left)
+            return timedelta(0)
+        try:
+            await self._settle(intents)
+        except _LookFailed as failed:
+            async with self._database.transaction() as tx:
+                await rows.postpone(tx, call, at=now + failed.pause)
+        self._news.ring()
+        return timedelta(0)
+
+    async def _settle(self, intents: Sequence[Intent]) -> None:
+        table = table_or_none(self._workspace, intents[0])
+        refused = [each for each in intents if each.state is State.REFUSED]
+        if refused:
+            await self._bury(table, refused)
+            return
+        elements = [Element(tuple(group)) for group in by_target(intents).values()]
+        if table is None:
+            await self._lose(elements)
+        elif elements[0].kind is Kind.DELETE:
+            there = await self._read(table, [each.target for each in elements])
+            fates = [(each, looked_at_deletion(there.get(each.target))) for each in elements]
+            await self._aftermath.apply(table, fates)
+        else:
+            await self._settle_written(table, elements)
+        self._observer.saw(LostCallSettled(intents[0].table, elements[0].kind, len(elements)))
+
+    async def _settle_written(self, table: Table, elements: Sequence[Element]) -> None:
+        born = [each for each in elements if not each.first.unborn]
+        unborn = [each for each in elements if each.first.unborn]
+        key = creation_key(table)
+        keyed = {text: each for each in unborn if (text := each.key(key)) is not None}
+        keyless = [each for each in unborn if each.key(key) is None]
+        if born:
+            await self._settle_updates(table, born)
+        if keyed and key is not None:
+            await self._aftermath.apply(table, await self._find_by_key(table, keyed, key))
+        if keyless:
+            await self._aftermath.apply(table, await self._find_by_cells(table, keyless, key))
+
+    async def _lose(self, elements: Sequence[Element]) -> None:
+        intents = [intent for element in elements for intent in element.intents]
+        await self._bury_all(None, intents, {}, TABLE_GONE)
+
+    async def _bury(self, table: Table | None, refused: Sequence[Intent]) -> None:
+        wanted = [each.target for each in refused if not each.unborn]
+        there = await self._read(table, wanted) if wanted and table is not None else {}
+        await self._bury_all(table, refused, there, None)
+
+    async def _bury_all(
+        self, table: Table | None, intents: Sequence[Intent], there: Mapping[RecordId, CloudRecord], reason: str | None
+    ) -> None:
+        for intent in intents:
+            await self._settlement.bury(table, intent, there.get(intent.target), reason=reason or intent.reason)
+            self._observer.saw(WriteRefused(intent.table, intent.number, intent.kind, intent.actor))
+
+    async def _settle_updates(self, table: Table, elements: Sequence[Element]) -> None:
+        there = await self._read(table, [each.target for each in elements])
+        fates: list[tuple[Element, Fate]] = []
+        conflicts: list[Conflict] = []
+        changed: list[Shown] = []
+        for element in elements:
+            found = there.get(element.target)
+            stored = {} if found is None else self._wording.told(table, found)
+            fate = looked_at_update(element, found, stored)
+            fates.append((element, fate))
+            if isinstance(fate, Again):
+                told = Told(table.id, element.target, stored)
+                conflicts += overlay(told, opened(element.intents), self._conflicts.rule(table.id)).conflicts
+                changed.append(Shown(table, element.target, found, ()))
+        await self._aftermath.apply(table, fates)
+        # once they wait again, for only from what waits can a value be taken that has lost
+        await self._conflicts.record(conflicts)
+        await self._settlement.show(changed if conflicts else ())
+
+    async def _find_by_key(
+        self, table: Table, keyed: Mapping[str, Element], key: CreationKey
+    ) -> Sequence[tuple[Element, Fate]]:
+        wanted = ",".join(f"{{{key.field}}}={_quoted(text)}" for text in keyed)
+        found: dict[str, list[CloudRecord]] = {text: [] for text in keyed}
+        for record in await self._search(table, f"OR({wanted})"):
+            found.setdefault(str(record.cells.get(key.field)), []).append(record)
+        return [(element, looked_at_create(found[text])) for text, element in keyed.items()]
+
+    async def _find_by_cells(
+        self, table: Table, elements: Sequence[Element], key: CreationKey | None
+    ) -> Sequence[tuple[Element, Fate]]:
+        """Claim records that are as the creates would have made them, and that are no other intent's work."""
+        async with self._database.reading() as reader:
+            others = await uncertain_creates(reader, table.id, key)
+        if any(_could_be_mistaken(other, each) for other in others for each in elements):
+            raise _LookFailed(IDLE)
+        since = min(each.first.sent_at or each.first.at for each in elements) - CLOCKS
+        records = await self._search(table, f"IS_AFTER(CREATED_TIME(), '{iso(since)}')")
+        async with self._database.reading() as reader:
+            claimed = await rows.claimed(reader, [each.id for each in records])
+        free = {each.id: each for each in records if each.id not in claimed}
+        fates: list[tuple[Element, Fate]] = []
+        # those that wrote most first: what has their cells has the fewer ones of others, too
+        for element in sorted(elements, key=lambda each: -len(_filled(each))):
+            fits = [record for record in free.values() if holds(self._wording.told(table, record), _filled(element))]
+            fate = looked_at_create(fits)
+            if isinstance(fate, Stored):
+                del free[fate.record.id]
+            fates.append((element, fate))
+        return fates
+
+    # asking
+
+    async def _read(self, table: Table, records: Sequence[RecordId]) -> Mapping[RecordId, CloudRecord]:
+        page = _page(await self._ask_get(table, records))
+        return {each.id: each for each in page.records}
+
+    async def _ask_get(self, table: Table, records: Sequence[RecordId]) -> Outcome[Page]:
+        try:
+            return await self._client.get(table.id, records, lane=Lane.OUTBOX)
+        except (CloudQuotaSpent, PaceQueueFull) as refusal:
+            return NotDone(Why.QUOTA_SPENT, pause=refusal.retry_after)
+        except CloudClientClosed:
+            return NotDone(Why.UNREACHED)
+
+    async def _search(self, table: Table, formula: str) -> list[CloudRecord]:
+        found: list[CloudRecord] = []
+        offset = None
+        for _ in range(MOST_PAGES):
+            page = _page(await self._ask_list(table, formula, offset))
+            found += page.records
+            offset = page.offset
+            if offset is None:
+                return found
+        raise _LookFailed(REST)
+
+    async def _ask_list(self, table: Table, formula: str, offset: str | None) -> Outcome[Page]:
+        try:
+            return await self._client.list_page(table.id, formula=formula, offset=offset, lane=Lane.OUTBOX)
+        except (CloudQuotaSpent, PaceQueueFull) as refusal:
+            return NotDone(Why.QUOTA_SPENT, pause=refusal.retry_after)
+        except CloudClientClosed:
+            return NotDone(Why.UNREACHED)
+
+
+def _page(outcome: Outcome[Page]) -> Page:
+    match outcome:
+        case Done(page):
+            return page
+        case NotDone(_, _, pause):
+            raise _LookFailed(min(pause or PAUSE, REST))
+        case Refused():
+            raise _LookFailed(REST)
+        case Unknown():
+            raise _LookFailed(PAUSE)
+
+
+def _filled(element: Element) -> Mapping[FieldId, Cell]:
+    return {name: cell for name, cell in element.cells.items() if cell is not None}
+
+
+def _could_be_mistaken(other: Intent, element: Element) -> bool:
+    """Tell whether another create's record would look like this one's, so that the other's fate must be known first."""
+    mine = _filled(element)
+    if other.number in element.numbers or not all(other.cells.get(name) == cell for name, cell in mine.items()):
+        return False
+    return other.state is State.SENDING or (other.call != element.first.call and len(other.cells) > len(mine))
+
+
+def _quoted(text: str) -> str:
+    """Write a text for a formula."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
