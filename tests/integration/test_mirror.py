@@ -25,12 +25,13 @@ from tests.service import Place, Service, running
 
 from airtable_connector.airtable import AirtableClient, CloudSettings, CloudUnavailable, PaceKeeper, PaceSettings
 from airtable_connector.database import Database, DatabaseLocation, PostgresServer, SqliteFile, open_database
-from airtable_connector.kernel.clock import SystemClock
+from airtable_connector.kernel.clock import SystemClock, iso
 from airtable_connector.kernel.ids import FieldId, RandomIds, RecordId, TableId
 from airtable_connector.kernel.secret import Secret
 from airtable_connector.records import (
     STANDARD_TABLES,
     Actor,
+    Copy,
     Create,
     Done,
     FieldType,
@@ -607,3 +608,59 @@ async def test_a_call_that_fails_is_repeated_by_the_next_round(here: Mirrored, p
     await here.mirror.list_once()
     await here.mirror.pull_once()
     assert (await here.all("Plain")).keys() == set(many)
+
+
+async def test_a_record_that_cannot_be_read_is_looked_for_a_minute_before_it_counts_as_gone(here: Mirrored) -> None:
+    await here.mirror.sync_now()
+    plain = here.workspace.table("Plain")
+    lost = RecordId("recLost0000000001")
+    await here.write(Copy(plain, lost, "2026-01-05T12:00:00.000Z", {FieldId(plain.field("Label").id): "x"}))
+    now = datetime.now(UTC)
+
+    async def touched(since: datetime) -> None:
+        async with here.database.transaction() as tx:
+            await tx.run("delete from mirror_touched")
+            await tx.run(
+                "insert into mirror_touched values (:table, :record, 'changed', :since, :since)",
+                table=PLAIN.id,
+                record=lost,
+                since=iso(since),
+            )
+
+    await touched(now)
+    await here.mirror.pull_once()
+    assert await here.cells("Plain", lost) == {"Label": "x"}
+    await touched(now - MINUTE)
+    await here.mirror.pull_once()
+    assert await here.cells("Plain", lost) is None
+    async with here.database.reading() as reader:
+        assert await reader.all("select record_id from mirror_touched") == []
+
+
+async def test_a_write_while_airtable_is_asked_is_not_overwritten(
+    cloud: Service, proxy: FaultyProxy, location: DatabaseLocation, wire: Wire
+) -> None:
+    record = RecordId(wire.create("Plain", {"Label": "x", "Kind": "one"})["id"])
+    async with mirrored(cloud, proxy.address, location) as here:
+        await here.mirror.sync_now()
+        hasty = 2
+
+        async def write() -> None:
+            nonlocal hasty
+            if hasty:
+                hasty -= 1
+                table = here.workspace.table("Plain")
+                await here.write(Update(table, record, {"Label": f"ours {hasty}"}))
+                cell = OpenCell(1, f"ours {hasty}", ("x", "ours 1"), datetime.now(UTC))
+                here.outgoing.open[record] = OpenRecord({FieldId(table.field("Label").id): cell})
+
+        async def take() -> int:
+            position = here.workspace.head.seq
+            await write()
+            return position
+
+        here.outgoing.take = take  # type: ignore[method-assign] - when callers write
+        patch(wire, "Plain", record, Kind="two")
+        await here.mirror.pull_once()
+        assert await here.cells("Plain", record) == {"Label": "ours 0", "Kind": "two"}
+        assert hasty == 0
