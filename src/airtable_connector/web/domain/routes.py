@@ -25,7 +25,7 @@ from airtable_connector.web.domain.overview import OverviewEndpoints
 from airtable_connector.web.domain.sample import SampleEndpoints
 from airtable_connector.web.domain.tables import TableEndpoints
 from airtable_connector.web.domain.webhooks import WebhookEndpoints
-from airtable_connector.web.http import Methods
+from airtable_connector.web.http import Methods, Upstream, fresh
 
 COLLECTIONS: Mapping[str, str] = {
     "/sprints": SPRINTS.name,
@@ -60,14 +60,15 @@ def domain_routes(
     ids: Ids,
     production: bool,
     records_alias: bool,
+    upstream: Upstream | None = None,
 ) -> DomainRoutes:
-    """Put the dialect's endpoints together; without a budget the base is kept here alone."""
+    """Put the dialect's endpoints together; without a budget and an upstream the base is kept here alone."""
     envelopes = Envelopes(clock, records_alias=records_alias)
     changes = ChangeEndpoints(workspace, envelopes, attachments)
     webhooks = WebhookEndpoints(workspace, envelopes, clock)
     sample = SampleEndpoints(workspace, envelopes, clock=clock, ids=ids, production=production)
     overview = OverviewEndpoints(rollups=rollups, digest=digest, dashboard=dashboard, envelopes=envelopes, clock=clock)
-    digests = TableEndpoints(workspace, workspace.table(DAILY_DIGEST.name), DIGESTS, envelopes, attachments)
+    digests = TableEndpoints(workspace, DAILY_DIGEST.name, DIGESTS, envelopes, attachments)
     hot: dict[str, Methods] = {
         DIGESTS: {"GET": digests.list, "POST": showing(attachments, overview.write_digest)},
         f"{DIGESTS}/{{id}}": {"GET": digests.read},
@@ -85,7 +86,7 @@ def domain_routes(
     }
     cold: dict[str, Methods] = {f"{DIGESTS}/{{id}}/history": {"GET": digests.history}}
     for path, name in COLLECTIONS.items():
-        table = TableEndpoints(workspace, workspace.table(name), path, envelopes, attachments)
+        table = TableEndpoints(workspace, name, path, envelopes, attachments, upstream=upstream)
         hot[path] = {"GET": table.list, "POST": table.create}
         hot[f"{path}/{{id}}"] = {
             "GET": table.read,
@@ -94,4 +95,12 @@ def domain_routes(
             "DELETE": table.remove,
         }
         cold[f"{path}/{{id}}/history"] = {"GET": table.history}
-    return DomainRoutes(hot, cold)
+    return DomainRoutes(_fresh(hot, upstream), _fresh(cold, upstream))
+
+
+def _fresh(paths: Mapping[str, Methods], upstream: Upstream | None) -> Mapping[str, Methods]:
+    """Let everything that reads tables say how fresh it is."""
+    return {
+        path: {method: fresh(each, upstream) if method == "GET" else each for method, each in methods.items()}
+        for path, methods in paths.items()
+    }
