@@ -1,10 +1,11 @@
 """Sending: one call after the other, noted before it begins and settled after it."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from airtable_connector.airtable import (
     AirtableClient,
@@ -77,6 +78,15 @@ class OutboxRests(Fact):
     rest: timedelta
 
 
+Attributed: TypeAlias = Callable[[Sequence[int]], AbstractContextManager[None]]
+"""Counts the calls made inside as those of droplets, each of them for every write of its that is carried."""
+
+
+def unattributed(_droplets: Sequence[int]) -> AbstractContextManager[None]:
+    """Count calls as nobody's."""
+    return nullcontext()
+
+
 class _PlanOutdated(Exception):
     """Another process has sent some of what was planned; nothing was changed."""
 
@@ -127,6 +137,7 @@ class Sender:
         *,
         waits: Waits,
         news: Bell,
+        attributed: Attributed,
         clock: Clock,
         ids: Ids,
         observer: Observer,
@@ -138,6 +149,7 @@ class Sender:
         self._wording = wording
         self._waits = waits
         self._news = news
+        self._attributed = attributed
         self._clock = clock
         self._ids = ids
         self._observer = observer
@@ -287,6 +299,10 @@ class Sender:
             return NotDone(Why.UNREACHED, pause=LONGEST_PAUSE)
 
     async def _write(self, noted: _Noted) -> Answered:
+        with self._attributed([intent.actor for each in noted.call.elements for intent in each.intents]):
+            return await self._write_to(noted)
+
+    async def _write_to(self, noted: _Noted) -> Answered:
         call, table, lane = noted.call, noted.table, noted.lane
         match call.kind:
             case Kind.DELETE:

@@ -194,6 +194,8 @@ class WritingEndpoints:
 
     async def _write(self, call: Call, table: Table, operations: Sequence[Operation]) -> _Said:
         request = WriteRequest(Actor(call.caller.droplet, call.trace_id), tuple(operations))
+        if self._upstream is not None:
+            self._upstream.check_room()
         try:
             outcome = await self._base.workspace.write(request)
         except (InvalidCell, UnknownChoice, LinkTargetMissing) as refusal:

@@ -218,6 +218,8 @@ class TableEndpoints:
     ) -> Answer:
         actor = Actor(call.caller.droplet, call.trace_id)
         request = WriteRequest(actor, tuple(operations), repeatable(call, body, answer))
+        if self._upstream is not None:
+            self._upstream.check_room()
         outcome = await self._workspace.write(request)
         if isinstance(outcome, Replayed):
             return self._said(call, outcome.answer, (b"idempotency-replayed", b"true"))

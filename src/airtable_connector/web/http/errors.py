@@ -293,7 +293,7 @@ class RefusedUpstream(Invalid):
 
     code = "refused-upstream"
 
-    def __init__(self, kind: str, said: str, *, receipt: str, index: int | None, others: int) -> None:
+    def __init__(self, kind: str, said: str, *, receipt: str | None, index: int | None, others: int) -> None:
         rest = f"; the other {others} of the request went through" if others else ""
         facts: dict[str, object] = {"airtable_type": kind, "receipt": receipt}
         if index is not None:

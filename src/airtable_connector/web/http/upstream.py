@@ -54,11 +54,11 @@ class Settlement:
     """What became of a write while its caller waited.
 
     ``written`` has the records as they are now, under the ids that they have there. Until ``is_final``, the receipt
-    tells what becomes of them.
+    tells what becomes of them; a write that changed nothing has none.
     """
 
     written: tuple[Written, ...]
-    receipt: str
+    receipt: str | None
     is_final: bool
     refusals: tuple[Refusal, ...] = ()
 
@@ -74,6 +74,10 @@ class Upstream(Protocol):
     @property
     def allowance(self) -> tuple[Header, ...]:
         """What is left of the calls that the base may be asked, as headers of writes."""
+        ...
+
+    def check_room(self) -> None:
+        """Refuse one more write when too many are on their way: a leaf of `LimitReached`."""
         ...
 
     def freshness(self) -> Freshness:
@@ -130,10 +134,12 @@ async def settled(call: Call, done: Done, upstream: Upstream) -> tuple[Done, Set
             index=first.index if len(done.written) > 1 else None,
             others=len(done.written) - len(settlement.refusals),
         )
-    headers: tuple[Header, ...] = ((b"x-receipt", settlement.receipt.encode()), *upstream.allowance)
+    headers = upstream.allowance
+    if settlement.receipt is not None:
+        headers += ((b"x-receipt", settlement.receipt.encode()),)
     if preferred is not None:
         headers += ((b"preference-applied", b"wait=%d" % preferred.total_seconds()),)
-    if not settlement.is_final:
+    if settlement.receipt is not None and not settlement.is_final:
         # RFC 9110 section 15.3.3: an answer of 202 points to where its end can be seen
         headers += ((b"location", b"/receipts/%b" % settlement.receipt.encode()),)
     return dataclasses.replace(done, written=settlement.written), settlement, headers
