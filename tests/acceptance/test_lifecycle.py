@@ -75,7 +75,7 @@ def test_the_state_is_that_of_the_process(place: Place) -> None:
 
 def test_an_answer_that_was_our_failure_is_counted_as_an_error(sqlite_place: Place) -> None:
     with running(sqlite_place) as service, service.client() as client:
-        assert client.get("/sprints", params={"as_of": 1_000_000}).status_code == 503
+        assert client.get("/sprints", params={"as_of": 1_000_000}).status_code == 504
         assert client.get("/nowhere").status_code == 404
         assert state(client)["errors_last_hour"] == 1
 

@@ -68,7 +68,7 @@ def test_every_answer_is_one_that_the_document_describes(service: Service) -> No
         document,
         service,
         rightly_refused=lambda _case, answer: reason(answer) in REFUSED_BY_NATURE,
-        # a read of a position that is far ahead rightly takes five seconds and ends in a 503
+        # a read of a position that is far ahead rightly takes five seconds and ends in a 504
         wanted=lambda case: not (case.query or {}).get("as_of"),
         # a message to nobody is not waited for
         headers={"Prefer": "wait=0"},

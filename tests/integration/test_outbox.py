@@ -334,7 +334,7 @@ async def test_after_a_lost_update_our_value_is_sent_again_and_theirs_is_kept(
 async def test_where_theirs_win_a_lost_update_is_given_up_and_theirs_is_shown(
     location: DatabaseLocation, cloud: Service, proxy: FaultyProxy, there: Wire
 ) -> None:
-    settings = OutboxSettings(look_after=timedelta(0), rules={PLAIN.id: Rule.THEIRS})
+    settings = OutboxSettings(look_after=timedelta(0), rules=lambda _: Rule.THEIRS)
     async with one_side(location, proxy.address, cloud.token("read,write,admin"), settings=settings) as here:
         here.start()
         record, receipt = await lost_update(here, there, proxy)

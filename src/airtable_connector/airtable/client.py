@@ -12,7 +12,7 @@ from airtable_connector.airtable import calls, wire
 from airtable_connector.airtable.calls import CloudCall, CloudSettings
 from airtable_connector.airtable.errors import CloudClientClosed
 from airtable_connector.airtable.keeper import PaceKeeper, Turn
-from airtable_connector.airtable.outcomes import NotDone, Outcome, Why
+from airtable_connector.airtable.outcomes import Done, NotDone, Outcome, Refused, Unknown, Why
 from airtable_connector.airtable.pace import Lane
 from airtable_connector.airtable.wire import (
     Cells,
@@ -40,11 +40,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class CloudCalled(Fact):
-    """A call to Airtable has ended. ``outcome`` is the name of what is known of it."""
+    """A call to Airtable has ended. ``outcome`` is the name of what is known of it, ``why`` says why it failed."""
 
     call: str
     lane: Lane
     outcome: str
+    why: str
     waited: timedelta
     took: timedelta
 
@@ -198,7 +199,7 @@ class AirtableClient:
         # the thread goes on when its caller is cancelled, and so does what follows its end
         outcome = await asyncio.shield(working)
         took = timedelta(seconds=self._clock.monotonic() - began)
-        self._observer.saw(CloudCalled(call.name, lane, type(outcome).__name__, turn.waited, took))
+        self._observer.saw(CloudCalled(call.name, lane, type(outcome).__name__, _why(outcome), turn.waited, took))
         return outcome
 
     def _ended(self, turn: Turn, working: "asyncio.Future[Outcome[T]]") -> None:
@@ -222,3 +223,15 @@ class AirtableClient:
         from airtable_connector.airtable.transport import Transport  # noqa: PLC0415 - heavy
 
         return Transport(self._settings, clock=self._clock, connections=self._keeper.at_once)
+
+
+def _why(outcome: Outcome[T]) -> str:
+    match outcome:
+        case Done():
+            return ""
+        case Refused(_, kind):
+            return kind
+        case NotDone(why, detail):
+            return f"{why}{detail and f' ({detail})'}"
+        case Unknown(why):
+            return why

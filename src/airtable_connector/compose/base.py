@@ -44,7 +44,8 @@ async def open_base(
             clock=clock,
             ids=ids,
             observer=observer or BlindObserver(),
-            tables=STANDARD_TABLES,
+            # the tables of a mirror are Airtable's
+            tables=() if settings.mirrors else STANDARD_TABLES,
             settings=kept,
         ) as workspace,
     ):

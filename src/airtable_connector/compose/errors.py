@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from airtable_connector.kernel.errors import Invalid
+from airtable_connector.kernel.errors import Conflict, Invalid
 
 
 class TaskNotUnderstood(Invalid):
@@ -24,4 +24,28 @@ class AirtableNotNamed(Invalid):
             f"no base at Airtable is named: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
             hint="set AIRTABLE_API_KEY and BASE_ID in the environment or in .env",
             facts={"missing": list(missing)},
+        )
+
+
+class BaseNotMirrored(Conflict):
+    """The store has a base of its own, and is to be the mirror of another one."""
+
+    code = "base-not-mirrored"
+
+    def __init__(self, tables: Sequence[str]) -> None:
+        super().__init__(
+            f"the store holds a base of its own ({', '.join(sorted(tables)[:5])}) and cannot be a mirror as well",
+            hint="name another DATA_DIR or DATABASE_URL for the mirror, or unset AIRTABLE_API_KEY to serve this base",
+        )
+
+
+class BaseIsMirror(Conflict):
+    """The store has a mirror of a base at Airtable, and no key for that is set."""
+
+    code = "base-is-mirror"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the store holds the mirror of a base at Airtable, and AIRTABLE_API_KEY is not set",
+            hint="set AIRTABLE_API_KEY and BASE_ID, or name another DATA_DIR or DATABASE_URL for a base of its own",
         )

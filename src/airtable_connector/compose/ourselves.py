@@ -1,13 +1,14 @@
 """Wiring what the droplet tells about itself, and how it ends."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import airtable_connector
 from airtable_connector.kernel.clock import Clock
+from airtable_connector.kernel.jsonvalues import JsonValue
 from airtable_connector.kernel.observer import Observer
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.ops import Build, Logs, Metrics, OwnUsage, ProcessWatch, Shutdown, State
@@ -41,6 +42,7 @@ def start_ourselves(
     logs: Logs,
     observer: Observer,
     clock: Clock,
+    more: Mapping[str, Callable[[], JsonValue]],
 ) -> Ourselves:
     """Begin to measure, and to wait for the word to stop."""
     process = ProcessWatch(OwnUsage(), clock=clock)
@@ -59,6 +61,7 @@ def start_ourselves(
         shutdown=shutdown,
         workspace=workspace,
         store=store_name(settings),
+        more=more,
         clock=clock,
     )
     about = AboutEndpoints(

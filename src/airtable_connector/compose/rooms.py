@@ -6,10 +6,11 @@ from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airtable_connector.compose.attachments import Attachments, start_attachments
 from airtable_connector.compose.base import Base, open_base
+from airtable_connector.compose.errors import BaseIsMirror
 from airtable_connector.compose.keys import (
     Credentials,
     Recognition,
@@ -30,7 +31,7 @@ from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.kernel.observer import Observer
 from airtable_connector.kernel.secret import Secret
-from airtable_connector.kernel.supervisor import Supervisor
+from airtable_connector.kernel.supervisor import Step, Supervisor
 from airtable_connector.mesh import (
     Condition,
     Contacts,
@@ -42,6 +43,7 @@ from airtable_connector.mesh import (
     parse_trusted_networks,
 )
 from airtable_connector.ops import (
+    AIRTABLE,
     DailyDigest,
     Dashboard,
     DigestSettings,
@@ -57,6 +59,7 @@ from airtable_connector.ops import (
     Rollups,
     find_build,
 )
+from airtable_connector.records import STANDARD_TABLES
 from airtable_connector.settings import Configuration, Settings
 from airtable_connector.web.airtable_api import BEGINNING
 from airtable_connector.web.app import PUBLIC, SIGNED, build_app
@@ -65,7 +68,11 @@ from airtable_connector.web.http import Dialect, Edge, EdgeSettings, LateDialect
 from airtable_connector.web.udc import HealthEndpoint, LetterEndpoints, MessageEndpoint, PeerEndpoints, Required
 
 if TYPE_CHECKING:
+    from airtable_connector.compose.mirroring import Mirroring
     from airtable_connector.ops import Hooks
+
+MISSING_TABLES: Final = timedelta(seconds=5)
+"""How soon it is looked again whether the base has the tables of the mesh."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,9 @@ async def open_rooms(
             settings, base, own_keys, supervisor=supervisor, metrics=metrics, clock=clock, observer=observer
         )
         contacts = Contacts(clock=clock, observer=observer)
+        mirroring = await stack.enter_async_context(
+            _mirroring(settings, base, contacts=contacts, metrics=metrics, clock=clock, ids=ids, observer=observer)
+        )
         load = MachineLoad(settings.store.data_dir, clock=clock)
         health = _health(settings, base, contacts, lifecycle, clock=clock)
         reloader = Reloader(settings, configuration, logs=logs, wake=lambda: supervisor.wake(STEP))
@@ -128,6 +138,7 @@ async def open_rooms(
             logs=logs,
             observer=observer,
             clock=clock,
+            more={} if mirroring is None else {AIRTABLE: mirroring.facts},
         )
         digest = _digest(settings, base, clock=clock, ids=ids, observer=observer)
         words = _words(base, digest, health, ourselves)
@@ -171,7 +182,7 @@ async def open_rooms(
             ids=ids,
         )
         _watch_heartbeats(settings, base, supervisor, clock=clock, ids=ids, observer=observer)
-        supervisor.start("digest", digest.write_when_due)
+        supervisor.start("digest", _once_there(base, digest.write_when_due))
         hooks = start_webhooks(
             settings,
             base,
@@ -186,9 +197,9 @@ async def open_rooms(
             messaging.inbox, attachments.addresses, per_minute=settings.messages.rate_per_minute, clock=clock
         )
         networks = parse_trusted_networks(settings.edge.trusted_networks)
-        airtable = _airtable(settings, base, attachments, hooks, recognition, clock=clock)
+        airtable = _airtable(settings, base, attachments, hooks, recognition, mirroring=mirroring, clock=clock)
         edge, behind = build_app(
-            domain=_domain(settings, base, digest, attachments, clock=clock, ids=ids),
+            domain=_domain(settings, base, digest, attachments, mirroring, clock=clock, ids=ids),
             airtable=airtable,
             health=HealthEndpoint(health),
             messages=messages,
@@ -223,12 +234,37 @@ async def open_rooms(
         yield Rooms(base, edge, own_keys, membership, logs, reloader)
 
 
+@asynccontextmanager
+async def _mirroring(
+    settings: Settings,
+    base: Base,
+    *,
+    contacts: Contacts,
+    metrics: Metrics,
+    clock: Clock,
+    ids: Ids,
+    observer: Observer,
+) -> "AsyncIterator[Mirroring | None]":
+    """Follow a base at Airtable if the settings name one."""
+    if not settings.mirrors:
+        if any(table.told for table in base.workspace.tables.values()):
+            raise BaseIsMirror
+        yield None
+        return
+    from airtable_connector.compose.mirroring import open_mirroring  # noqa: PLC0415 - an embedded base starts without
+
+    async with open_mirroring(
+        settings, base, contacts=contacts, metrics=metrics, clock=clock, ids=ids, observer=observer
+    ) as mirroring:
+        yield mirroring
+
+
 def _health(settings: Settings, base: Base, contacts: Contacts, lifecycle: Lifecycle, *, clock: Clock) -> Health:
     return Health(
         base.workspace,
         lifecycle,
         contacts=contacts,
-        configured=configured_peers(settings),
+        configured=configured_peers(settings) | ({AIRTABLE} if settings.mirrors else set()),
         clock=clock,
         settings=HealthSettings(
             id=settings.droplet.id,
@@ -245,6 +281,8 @@ def _dependencies(settings: Settings) -> list[str]:
     named = set(configured_peers(settings))
     if key_addresses(settings):
         named.add("registry")
+    if settings.mirrors:
+        named.add(AIRTABLE)
     return sorted(named, reverse=True)
 
 
@@ -308,12 +346,29 @@ def _watch_heartbeats(
     )
     watch = HeartbeatWatch(base.workspace, base.database, clock=clock, ids=ids, observer=observer, settings=beats)
     expiry = HeartbeatExpiry(base.workspace, base.database, clock=clock, observer=observer, settings=beats)
-    supervisor.start("heartbeats.fold", watch.fold_once)
-    supervisor.start("heartbeats.expire", expiry.expire_once)
+    supervisor.start("heartbeats.fold", _once_there(base, watch.fold_once))
+    supervisor.start("heartbeats.expire", _once_there(base, expiry.expire_once))
+
+
+def _once_there(base: Base, step: Step) -> Step:
+    """Let a step rest as long as the base lacks tables of the mesh: a mirror has only those that Airtable has."""
+    needed = {table.name for table in STANDARD_TABLES}
+
+    async def if_there() -> timedelta | None:
+        return await step() if needed <= base.workspace.tables.keys() else MISSING_TABLES
+
+    return if_there
 
 
 def _domain(
-    settings: Settings, base: Base, digest: DailyDigest, attachments: Attachments, *, clock: Clock, ids: Ids
+    settings: Settings,
+    base: Base,
+    digest: DailyDigest,
+    attachments: Attachments,
+    mirroring: "Mirroring | None",
+    *,
+    clock: Clock,
+    ids: Ids,
 ) -> DomainRoutes:
     return domain_routes(
         base.workspace,
@@ -326,6 +381,9 @@ def _domain(
         ids=ids,
         production=settings.server.environment == "production",
         records_alias=settings.edge.records_alias,
+        budget=None if mirroring is None else mirroring.budget,
+        upstream=None if mirroring is None else mirroring.upstream,
+        mirrored=None if mirroring is None else mirroring.routes,
     )
 
 
@@ -336,6 +394,7 @@ def _airtable(
     hooks: "Callable[[], Hooks]",
     recognition: Recognition,
     *,
+    mirroring: "Mirroring | None",
     clock: Clock,
 ) -> LateDialect:
     def load() -> Dialect:
@@ -354,6 +413,7 @@ def _airtable(
             hooks=hooks,
             verify=recognition.of_either,
             clock=clock,
+            upstream=None if mirroring is None else mirroring.upstream,
         )
 
     return LateDialect(BEGINNING, load)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from airtable_connector.ops.build import BUILD_FILE, Build, find_build
 from airtable_connector.ops.dashboard import Dashboard
 from airtable_connector.ops.digest import DailyDigest, Digest, DigestSettings, DigestWritten
-from airtable_connector.ops.health import Health, HealthSettings, HealthStatus
+from airtable_connector.ops.health import AIRTABLE, Health, HealthSettings, HealthStatus
 from airtable_connector.ops.heartbeats.expiry import BeatsExpired, HeartbeatExpiry
 from airtable_connector.ops.heartbeats.rollups import HourPosition, RollupPage, Rollups
 from airtable_connector.ops.heartbeats.settings import HeartbeatSettings
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from airtable_connector.ops.webhooks.maker import PayloadMaker, PayloadsDropped, WebhookFailed
 
 __all__ = [
+    "AIRTABLE",
     "BUILD_FILE",
     "NOTIFY",
     "PAYLOADS_A_PAGE",

@@ -16,6 +16,9 @@ from airtable_connector.records import Workspace
 
 SECONDS_PER_HOUR: Final = 3_600
 
+AIRTABLE: Final = "airtable"
+"""What Airtable is called among those that we depend on."""
+
 
 class HealthStatus(StrEnum):
     """The three words that UDC knows."""
@@ -93,7 +96,7 @@ class Health:
         workspace: tells how far the feed has come, and whether it can be written.
         leaving: tells whether the process stops.
         contacts: know whether peers answer.
-        configured: the names of those that we want to be a member of.
+        configured: the names of those that we want to be a member of, and `AIRTABLE` where we are its mirror.
         clock: dates the answer.
         settings: who we are.
     """
@@ -115,7 +118,7 @@ class Health:
         self._clock = clock
         self._settings = settings
         self._started = clock.now()
-        self._made_for: tuple[HealthStatus, Check, Check, Check, int, int] | None = None
+        self._made_for: tuple[HealthStatus, Mapping[str, Check], int, int] | None = None
         self._body = b""
 
     @property
@@ -139,13 +142,15 @@ class Health:
         """Return the answer as JSON."""
         head = self._workspace.head
         store = Check.OK if self._workspace.trouble is None else Check.ERROR
-        registry, orchestrator = self._check(REGISTRY), self._check(ORCHESTRATOR)
-        wanted = (self.status, store, registry, orchestrator, head.seq, int(self._clock.monotonic()))
+        checks = {"store": store, REGISTRY: self._check(REGISTRY), ORCHESTRATOR: self._check(ORCHESTRATOR)}
+        if AIRTABLE in self._configured:
+            checks[AIRTABLE] = self._check(AIRTABLE)
+        wanted = (self.status, checks, head.seq, int(self._clock.monotonic()))
         if wanted != self._made_for:
             answer = health(
                 self._settings,
                 status=wanted[0],
-                checks={"store": store, REGISTRY: registry, ORCHESTRATOR: orchestrator},
+                checks=checks,
                 proof=head.hash,
                 started=self._started,
                 now=self._clock.now(),

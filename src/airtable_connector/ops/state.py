@@ -1,5 +1,7 @@
 """The UDC answer to ``GET /state``: what the process has done and what it uses, all of it measured."""
 
+from collections.abc import Callable, Mapping
+
 from airtable_connector.kernel.clock import Clock, iso
 from airtable_connector.kernel.jsonvalues import JsonValue
 from airtable_connector.ops.metrics import Metrics
@@ -19,6 +21,7 @@ class State:
         shutdown: Shutdown,
         workspace: Workspace,
         store: str,
+        more: Mapping[str, Callable[[], JsonValue]],
         clock: Clock,
     ) -> None:
         """Begin to count the uptime.
@@ -29,6 +32,7 @@ class State:
             shutdown: knows of a shutdown to come.
             workspace: knows the feed.
             store: the kind of database.
+            more: what other parts tell of themselves, by name.
             clock: tells the time.
         """
         self._metrics = metrics
@@ -36,6 +40,7 @@ class State:
         self._shutdown = shutdown
         self._workspace = workspace
         self._store = store
+        self._more = more
         self._clock = clock
         self._started = clock.now()
         self._started_at = clock.monotonic()
@@ -66,4 +71,5 @@ class State:
                 "cache_bytes": self._workspace.memory,
                 "recomputations": self._workspace.recomputations,
             },
+            **{name: tell() for name, tell in self._more.items()},
         }

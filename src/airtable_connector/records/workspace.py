@@ -336,6 +336,14 @@ class Workspace:
             found = [r for r in await _formerly(reader, target) if r.table == table.id]
         return found[0] if found else None
 
+    async def records(self, ids: Sequence[RecordId]) -> Mapping[RecordId, Record]:
+        """Return those of the records that are there, by these ids, which may be former ones."""
+        async with self._database.reading() as reader:
+            present = await storage.present_ids(reader, ids)
+            wanted = {record: RecordId(present.get(record, record)) for record in ids}
+            found = {each.id: each for each in await storage.records_by_id(reader, wanted.values())}
+        return {record: found[now] for record, now in wanted.items() if now in found}
+
     async def locate(self, record: str) -> tuple[Table, bytes] | None:
         """Return a record as JSON by its id, whichever table holds it, and that table; None when there is none."""
         for table in self.tables.values():

@@ -5,10 +5,11 @@ who knows whether it is a secret.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import time, timedelta
 from decimal import Decimal, InvalidOperation
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from types import MappingProxyType
 from typing import TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -191,3 +192,18 @@ def timezone(text: str) -> ZoneInfo:
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError) as cause:
         raise ValueError("a time zone like UTC or Europe/Berlin") from cause
+
+
+def conflict_rules(text: str) -> Mapping[str, str]:
+    """Read ``rule; Table = rule; …``: who wins in the tables named, and under ``*`` in the others."""
+    expected = "theirs, ours or newest, and behind it Table = one of these, separated by ';'"
+    usual, *others = (part.strip() for part in text.split(";"))
+    rules = {"*": usual}
+    for part in others:
+        table, equals, rule = part.rpartition("=")
+        if not equals or not table.strip() or table.strip() in rules:
+            raise ValueError(expected)
+        rules[table.strip()] = rule.strip()
+    if not {*rules.values()} <= {"theirs", "ours", "newest"}:
+        raise ValueError(expected)
+    return MappingProxyType(rules)

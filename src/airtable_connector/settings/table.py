@@ -12,6 +12,7 @@ from types import MappingProxyType
 from airtable_connector.settings import parsers
 
 SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
@@ -132,10 +133,32 @@ READERS: Mapping[str, Reader] = MappingProxyType({
         "How long /v0 answers 429 after one request too many.", "30"),
 
     "AIRTABLE_API_KEY": Reader("cloud.api_key", parsers.optional(parsers.secret_text), "",
-        "An access token of Airtable's for the base BASE_ID. `schema plan`, `apply` and `export` use it; `serve` serves"
-        " the embedded base whether it is set or not.", "patA1b2C3d4E5f6G7.0123456789abcdef", secret=True),
+        "An access token of Airtable's for the base BASE_ID. With both, the base there is the truth and ours its"
+        " mirror; without it, ours is the base.", "patA1b2C3d4E5f6G7.0123456789abcdef", secret=True),
     "AIRTABLE_ENDPOINT_URL": Reader("cloud.endpoint_url", parsers.cloud_address, "https://api.airtable.com",
         "Where Airtable's Web API is: https, or http on this machine.", "http://127.0.0.1:8001"),
+    "AIRTABLE_NOTIFICATION_URL": Reader("cloud.notification_url", parsers.optional(parsers.web_address), "",
+        "Where Airtable can notify us of changes: our public address and /airtable/notifications. Without it,"
+        " Airtable is polled.", "https://drop2.fullpotential.ai/airtable/notifications"),
+    "AIRTABLE_PLAN": Reader("cloud.plan", parsers.one_of("free", "team", "business", "enterprise"), "team",
+        "The plan of the base's workspace: free has 1,000 calls a month, team 100,000, the others any number.", "team"),
+    "AIRTABLE_MONTHLY_CALLS": Reader("cloud.monthly_calls", parsers.optional(parsers.whole(1, 1_000_000_000)), "",
+        "Calls a month that we may make, instead of the plan's number.", "50000"),
+    "AIRTABLE_POLL_SECONDS": Reader("cloud.shortest_poll", parsers.span(SECOND, 0.1, 86_400), "15",
+        "How often Airtable is asked for changes at most; less often when the month's calls would not last.", "15"),
+    "AIRTABLE_CONFLICTS": Reader("cloud.conflicts", parsers.conflict_rules, "newest",
+        "Who wins where a cell was changed on both sides: theirs, ours or newest; for single tables behind it.",
+        "newest; Sprints = theirs; Cells = ours"),
+    "WRITE_WAIT": Reader("cloud.write_wait", parsers.span(SECOND, 0, 60), "2",
+        "How many seconds a write waits for Airtable's answer before its caller is given a receipt.", "2"),
+    "AIRTABLE_HEARTBEATS": Reader("cloud.heartbeats", parsers.one_of("none", "latest", "hourly", "all"), "latest",
+        "Which heartbeats Airtable gets: none, the latest of each cell, a row of each hour as well, or all.", "hourly"),
+    "AIRTABLE_HEARTBEATS_MINUTES": Reader("cloud.heartbeats_interval", parsers.span(MINUTE, 1, 1_440), "15",
+        "The shortest time between two rounds of latest heartbeats.", "15"),
+    "AIRTABLE_HEARTBEATS_KEEP_DAYS": Reader("cloud.heartbeats_keep", parsers.span(DAY, 1, 3_650), "7",
+        "How long the rows of hours are kept at Airtable.", "7"),
+    "AIRTABLE_HEARTBEATS_ROWS": Reader("cloud.heartbeats_rows", parsers.whole(1, 1_000_000), "10000",
+        "How many rows of heartbeats are at Airtable at most.", "10000"),
 
     "JWT_ISSUER": Reader("identity.jwt_issuer", parsers.filled_text, "registry.fullpotential.ai",
         "The 'iss' that the Registry's tokens must carry.", "registry.fullpotential.ai", "security.jwt_issuer"),

@@ -89,10 +89,23 @@ class AirtableApiSettings:
 
 @dataclass(frozen=True)
 class CloudAccess:
-    """How Airtable itself is reached. The base there is named by ``AirtableApiSettings.base_id``."""
+    """How Airtable itself is reached. The base there is named by ``AirtableApiSettings.base_id``.
+
+    ``conflicts`` has who wins in each table that is named, and under ``*`` who does in the others.
+    """
 
     api_key: Secret | None
     endpoint_url: str
+    notification_url: str | None
+    plan: Literal["free", "team", "business", "enterprise"]
+    monthly_calls: int | None
+    shortest_poll: timedelta
+    conflicts: Mapping[str, str]
+    write_wait: timedelta
+    heartbeats: Literal["none", "latest", "hourly", "all"]
+    heartbeats_interval: timedelta
+    heartbeats_keep: timedelta
+    heartbeats_rows: int
 
 
 @dataclass(frozen=True)
@@ -172,3 +185,8 @@ class Settings:
     digest: DigestSettings
     sources: Mapping[str, str]
     not_used: tuple[str, ...]
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether a base at Airtable is the truth, and ours its mirror."""
+        return self.cloud.api_key is not None

@@ -7,7 +7,7 @@ from airtable_connector.kernel.clock import Clock
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.ops import Logs, Metrics
 from airtable_connector.records import ATTACHMENTS
-from airtable_connector.web.domain import DomainRoutes
+from airtable_connector.web.domain import NOTIFICATIONS, DomainRoutes
 from airtable_connector.web.http import (
     Answer,
     Behind,
@@ -34,11 +34,14 @@ from airtable_connector.web.udc import (
     own_routes,
 )
 
-PUBLIC: Final = frozenset({"/health", "/register", "/"})
-"""Paths that answer without an identity."""
+PUBLIC: Final = frozenset({"/health", "/register", "/", NOTIFICATIONS})
+"""Paths that answer without an identity; a notification of Airtable's is signed."""
 
 SIGNED: Final = (ATTACHMENTS,)
 """Beginnings of paths whose signed addresses are identity enough."""
+
+DEAD_LETTERS: Final = "/dead-letters"
+"""The beginning of the paths where an operator decides about the writes of others."""
 
 ASKING: Final = frozenset({"/message"})
 """Paths whose POST may be a mere question; what it asks for is permitted where that is known."""
@@ -46,7 +49,7 @@ ASKING: Final = frozenset({"/message"})
 
 def permission_for(method: str, path: str) -> str:
     """Return the permission that a request needs to be let in."""
-    if path in ADMIN:
+    if path in ADMIN or path.startswith(DEAD_LETTERS):
         return "admin"
     return "read" if path in ASKING else read_or_write(method, path)
 

@@ -33,7 +33,7 @@ DAY = timedelta(days=1)
 
 
 def called(call: str = "create", lane: Lane = Lane.OUTBOX, *, took: timedelta = timedelta(0)) -> CloudCalled:
-    return CloudCalled(call, lane, "Done", timedelta(0), took)
+    return CloudCalled(call, lane, "Done", "", timedelta(0), took)
 
 
 def a_budget(database: Database, clock: FakeClock, settings: BudgetSettings = SETTINGS) -> Budget:

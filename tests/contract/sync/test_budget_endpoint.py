@@ -37,7 +37,7 @@ async def test_it_answers_as_the_document_says(database: Database, plan: Plan, c
     budget = Budget(BudgetSettings(plan), database, clock=FakeClock(), observer=SpyObserver())
     with attributed_to([5, 8]):
         for lane in Lane:
-            budget.observer.saw(CloudCalled("list", lane, "Done", timedelta(0), timedelta(0)))
+            budget.observer.saw(CloudCalled("list", lane, "Done", "", timedelta(0), timedelta(0)))
     await budget.ledger.add(Month(2026, 1), calls)
     await budget.round_once()
 

@@ -37,7 +37,9 @@ class Process:
 def state_of(clock: FakeClock, store: Store, metrics: Metrics) -> tuple[State, Shutdown]:
     shutdown = Shutdown(lambda: None, leaving=Process(), wake=lambda: None, clock=clock, observer=SpyObserver())
     process = ProcessWatch(Machine(), clock=clock)
-    state = State(metrics=metrics, process=process, shutdown=shutdown, workspace=store, store="sqlite", clock=clock)
+    state = State(
+        metrics=metrics, process=process, shutdown=shutdown, workspace=store, store="sqlite", more={}, clock=clock
+    )
     return state, shutdown
 
 

@@ -4,7 +4,7 @@ What differs at first sight may be on its way. So the webhook is read before dif
 only what it did not bring counts. It is repaired by being counted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -40,7 +40,7 @@ class Comparer:
         copier: Copier,
         puller: Puller,
         *,
-        apart: frozenset[TableId],
+        apart: Container[TableId],
         clock: Clock,
         observer: Observer,
     ) -> None:

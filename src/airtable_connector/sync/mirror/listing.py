@@ -5,7 +5,7 @@ no page is read by its id before it counts as gone.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Final
 
 from airtable_connector.airtable import ITERATOR_EXPIRED, AirtableClient, Lane, Page, Refused, value_of
@@ -33,7 +33,7 @@ class Lister:
         copier: Copier,
         schema: SchemaReader,
         *,
-        apart: frozenset[TableId],
+        apart: Container[TableId],
         clock: Clock,
         observer: Observer,
     ) -> None:

@@ -5,7 +5,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -54,7 +54,7 @@ class MirrorSettings:
     """
 
     url: str | None = None
-    apart: frozenset[TableId] = frozenset()
+    apart: Container[TableId] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ between the two loses nothing, and repeating is harmless. A ping means no more t
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -51,7 +51,7 @@ class Puller:
         *,
         hooks: HookKeeper,
         schema: SchemaReader,
-        apart: frozenset[TableId],
+        apart: Container[TableId],
         clock: Clock,
         observer: Observer,
     ) -> None:

@@ -1,6 +1,6 @@
 """Cells that were changed on both sides: kept for people, and what has lost is not sent any more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from airtable_connector.database import Database
@@ -24,9 +24,11 @@ class ConflictsKept(Fact):
 
 
 class Conflicts:
-    """Keeps conflicts. ``rules`` say who wins in a table; where none does, the later change."""
+    """Keeps conflicts. ``rules`` says who wins in a table."""
 
-    def __init__(self, database: Database, rules: Mapping[TableId, Rule], *, clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self, database: Database, rules: Callable[[TableId], Rule], *, clock: Clock, observer: Observer
+    ) -> None:
         self._database = database
         self._rules = rules
         self._clock = clock
@@ -34,7 +36,7 @@ class Conflicts:
 
     def rule(self, table: TableId) -> Rule:
         """Return who wins in a table."""
-        return self._rules.get(table, Rule.NEWEST)
+        return self._rules(table)
 
     async def record(self, conflicts: Sequence[Conflict]) -> None:
         """Keep conflicts; values that have lost and were not sent yet are taken out of what is to be sent."""

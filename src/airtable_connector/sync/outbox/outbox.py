@@ -4,8 +4,8 @@ A call is noted before it begins, and what came of it afterwards. Where nobody c
 the process that holds the lease may run the steps; every process may read receipts and wait for them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -45,15 +45,16 @@ class OutboxSettings:
 
     A call that was lost is looked at ``look_after`` it: longer than it can still be at work there. ``senders`` calls
     are under way at once, and one more that somebody waits for. Receipts are kept for ``keep``; ``most_waiting``
-    writes may wait. What callers do in tables that stay ``apart`` is not sent.
+    writes may wait. ``rules`` has who wins in a table; what callers do in a table that is ``apart`` is not sent. Both
+    are asked each time, because the tables are known only when Airtable has told them.
     """
 
     look_after: timedelta = timedelta(seconds=120)
     senders: int = 4
     keep: timedelta = timedelta(days=7)
     most_waiting: int = 100_000
-    rules: Mapping[TableId, Rule] = field(default_factory=dict)
-    apart: frozenset[TableId] = frozenset()
+    rules: Callable[[TableId], Rule] = lambda _: Rule.NEWEST
+    apart: Container[TableId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

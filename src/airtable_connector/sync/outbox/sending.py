@@ -142,7 +142,6 @@ class Sender:
         observer: Observer,
         attributed: Attribution,
     ) -> None:
-        self._attributed = attributed
         self._workspace = workspace
         self._database = database
         self._client = client
@@ -150,6 +149,7 @@ class Sender:
         self._wording = wording
         self._waits = waits
         self._news = news
+        self._attributed = attributed
         self._clock = clock
         self._ids = ids
         self._observer = observer

@@ -1,7 +1,7 @@
 """From the feed to intents: what callers have written becomes what is to be sent, each entry once."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -33,7 +33,7 @@ class _Taken:
 class Intake:
     """Follows the feed. What Airtable itself has done, and what belongs to tables that stay ``apart``, is passed by."""
 
-    def __init__(self, workspace: Workspace, database: Database, *, apart: frozenset[TableId]) -> None:
+    def __init__(self, workspace: Workspace, database: Database, *, apart: Container[TableId]) -> None:
         self._workspace = workspace
         self._database = database
         self._apart = apart

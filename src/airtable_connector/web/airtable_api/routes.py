@@ -22,7 +22,7 @@ from airtable_connector.web.airtable_api.scopes import Scope
 from airtable_connector.web.airtable_api.uploading import LONGEST_BODY, UploadEndpoint
 from airtable_connector.web.airtable_api.webhooks import WebhookEndpoints
 from airtable_connector.web.airtable_api.writing import WritingEndpoints
-from airtable_connector.web.http import Answer, Call, Endpoint, Header, Resource, Stream, Verify
+from airtable_connector.web.http import Answer, Call, Endpoint, Header, Resource, Stream, Upstream, Verify, fresh
 
 NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.BASES: {"POST": "creating bases"},
@@ -31,6 +31,20 @@ NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
     addresses.SYNC: {"POST": "syncing CSV files"},
 }
 """What Airtable answers and we do not, by address and method."""
+
+_SCHEMA: Final = "changing the schema of a base that is a mirror of Airtable's, where it is to be changed,"
+_COMMENTS: Final = "the comments of a base that is a mirror of Airtable's"
+
+NOT_OFFERED_OF_A_MIRROR: Final[Mapping[str, Mapping[str, str]]] = {
+    addresses.TABLES: {"POST": _SCHEMA},
+    addresses.TABLE_SCHEMA: {"PATCH": _SCHEMA},
+    addresses.FIELDS: {"POST": _SCHEMA},
+    addresses.FIELD: {"PATCH": _SCHEMA},
+    addresses.COMMENTS: dict.fromkeys(("GET", "POST"), _COMMENTS),
+    addresses.COMMENT: dict.fromkeys(("PATCH", "DELETE"), _COMMENTS),
+    addresses.UPLOAD: {"POST": "uploading to a base that is a mirror of Airtable's"},
+}
+"""What we do not answer beside that while Airtable is the truth: it would be known here only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +71,22 @@ class AirtableApi:
         hooks: Callable[[], Hooks],
         verify: Verify,
         clock: Clock,
+        upstream: Upstream | None = None,
     ) -> None:
         self.verify = verify
         base, paced = Base(workspace, name, attachments), Pace(pace, clock).keep
-        offered = _offered(base, files, hooks, clock)
+        offered = _offered(base, files, hooks, clock, upstream)
         self._resources: dict[str, Resource] = {}
-        for template in offered.keys() | NOT_OFFERED.keys():
-            missing = {method: _missing(what) for method, what in NOT_OFFERED.get(template, {}).items()}
-            methods = {method: paced(route.endpoint) for method, route in offered.get(template, {}).items()}
-            self._resources[template] = Resource(template, {**missing, **methods})
+        not_offered = dict(NOT_OFFERED)
+        if upstream is not None:
+            for template, methods in NOT_OFFERED_OF_A_MIRROR.items():
+                not_offered[template] = {**not_offered.get(template, {}), **methods}
+                kept = {method: route for method, route in offered[template].items() if method not in methods}
+                offered = {**offered, template: kept}
+        for template in offered.keys() | not_offered.keys():
+            missing = {method: _missing(what) for method, what in not_offered.get(template, {}).items()}
+            present = {method: paced(route.endpoint) for method, route in offered.get(template, {}).items()}
+            self._resources[template] = Resource(template, {**missing, **present})
         self.routes = {
             template: {method: route.needs for method, route in methods.items()}
             for template, methods in offered.items()
@@ -96,9 +117,12 @@ class AirtableApi:
 
 
 def _offered(
-    base: Base, files: AttachmentFiles, hooks: Callable[[], Hooks], clock: Clock
+    base: Base, files: AttachmentFiles, hooks: Callable[[], Hooks], clock: Clock, upstream: Upstream | None
 ) -> Mapping[str, Mapping[str, Route]]:
-    reading, writing, schema = ReadingEndpoints(base), WritingEndpoints(base), SchemaEndpoints(base)
+    reading, writing, schema = ReadingEndpoints(base), WritingEndpoints(base, upstream), SchemaEndpoints(base)
+    listed, listed_by_body, read = (
+        fresh(each, upstream) for each in (reading.list, reading.list_by_body, reading.read)
+    )
     comments, uploads = CommentEndpoints(base), UploadEndpoint(base, files)
     webhooks, designing = WebhookEndpoints(base, hooks, clock), DesigningEndpoints(base)
     return {
@@ -112,15 +136,15 @@ def _offered(
         addresses.FIELDS: {"POST": Route(designing.create_field, Scope.WRITE_SCHEMA)},
         addresses.FIELD: {"PATCH": Route(designing.change_field, Scope.WRITE_SCHEMA)},
         addresses.RECORDS: {
-            "GET": Route(reading.list, Scope.READ_RECORDS),
+            "GET": Route(listed, Scope.READ_RECORDS),
             "POST": Route(writing.create, Scope.WRITE_RECORDS),
             "PATCH": Route(writing.change_many, Scope.WRITE_RECORDS),
             "PUT": Route(writing.replace_many, Scope.WRITE_RECORDS),
             "DELETE": Route(writing.remove_many, Scope.WRITE_RECORDS),
         },
-        addresses.LIST_RECORDS: {"POST": Route(reading.list_by_body, Scope.READ_RECORDS)},
+        addresses.LIST_RECORDS: {"POST": Route(listed_by_body, Scope.READ_RECORDS)},
         addresses.RECORD: {
-            "GET": Route(reading.read, Scope.READ_RECORDS),
+            "GET": Route(read, Scope.READ_RECORDS),
             "PATCH": Route(writing.change, Scope.WRITE_RECORDS),
             "PUT": Route(writing.replace, Scope.WRITE_RECORDS),
             "DELETE": Route(writing.remove, Scope.WRITE_RECORDS),

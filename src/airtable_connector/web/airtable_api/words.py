@@ -54,7 +54,7 @@ from airtable_connector.web.airtable_api.errors import (
     ViewMissing,
     ViewOfOtherTable,
 )
-from airtable_connector.web.http import Answer, Header
+from airtable_connector.web.http import Answer, Header, RefusedUpstream
 
 JSON_UTF8: Final = b"application/json; charset=utf-8"
 
@@ -102,6 +102,7 @@ LEAVES: Final[Mapping[str, tuple[int, str]]] = {
     "body-too-slow": (408, "INVALID_REQUEST_BODY"),
     "doubled-header": (400, "INVALID_REQUEST_UNKNOWN"),
     "too-many-headers": (431, "INVALID_REQUEST_UNKNOWN"),
+    "too-stale": (504, "RETRIABLE_ERROR"),
     "too-many-webhooks": (422, "TOO_MANY_WEBHOOKS_IN_BASE"),
     "webhook-filters-invalid": (422, "INVALID_FILTERS"),
     # it may have taken effect, so nobody should be told that repeating it is safe
@@ -165,6 +166,8 @@ def _worded(error: ConnectorError) -> tuple[int, str, str]:
             return _worded(ModelNotFound())
         case SeveralRecordsMatch():
             return 422, "INVALID_REQUEST_UNKNOWN", "Cannot update more than one record for fields to merge on"
+        case RefusedUpstream():
+            return 422, error.type, error.said
         case CannotSort() | TooManySorts():
             return 422, "INVALID_REQUEST_UNKNOWN", f"{error.message}; {error.hint}"
     for family in type(error).__mro__:

@@ -1,6 +1,7 @@
 """The endpoints that write records. A request takes effect whole or not at all."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -46,7 +47,7 @@ from airtable_connector.web.airtable_api.scopes import Scope, scopes_of
 from airtable_connector.web.airtable_api.showing import show
 from airtable_connector.web.airtable_api.typecasting import new_choices, typecast
 from airtable_connector.web.airtable_api.words import JSON_UTF8
-from airtable_connector.web.http import Answer, Call
+from airtable_connector.web.http import Answer, Call, Header, Upstream, settled
 
 MERGEABLE: Final = frozenset(
     {
@@ -66,11 +67,21 @@ MERGEABLE: Final = frozenset(
 """Types of fields by whose cells an upsert finds records."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What was written, and how that is to be answered."""
+
+    written: Sequence[Written]
+    status: int = 200
+    headers: tuple[Header, ...] = ()
+
+
 class WritingEndpoints:
     """HTTP endpoints that change records."""
 
-    def __init__(self, base: Base) -> None:
+    def __init__(self, base: Base, upstream: Upstream | None = None) -> None:
         self._base = base
+        self._upstream = upstream
 
     async def create(self, call: Call) -> Answer:
         """Answer ``POST /v0/{base}/{table}``: add one record, or up to ten."""
@@ -102,8 +113,8 @@ class WritingEndpoints:
         self._base.table(call)
         record = call.path_params["record"]
         table = await self._holder(record)
-        await self._write(call, table, [Delete(table, record)])
-        return Answer(200, orjson.dumps(_removed(record)), media_type=JSON_UTF8)
+        said = await self._write(call, table, [Delete(table, record)])
+        return Answer(said.status, orjson.dumps(_removed(record)), said.headers, JSON_UTF8)
 
     async def remove_many(self, call: Call) -> Answer:
         """Answer ``DELETE /v0/{base}/{table}?records[]=``: remove up to ten records."""
@@ -112,8 +123,9 @@ class WritingEndpoints:
         for record in records:
             if not await self._holds(table, record):
                 raise RowToDeleteMissing(record)
-        await self._write(call, table, [Delete(table, record) for record in records])
-        return Answer(200, orjson.dumps({"records": [_removed(record) for record in records]}), media_type=JSON_UTF8)
+        said = await self._write(call, table, [Delete(table, record) for record in records])
+        removed = orjson.dumps({"records": [_removed(record) for record in records]})
+        return Answer(said.status, removed, said.headers, JSON_UTF8)
 
     # what is asked
 
@@ -151,7 +163,8 @@ class WritingEndpoints:
         cells: list[Cells] = [sent.cells for sent in write.records]
         if write.typecast:
             cells = [await typecast(self._base, table, each) for each in cells]
-            if Scope.WRITE_SCHEMA in scopes_of(call.caller):
+            # the choices of a mirror are Airtable's
+            if self._upstream is None and Scope.WRITE_SCHEMA in scopes_of(call.caller):
                 table = await self._with_new_choices(call, table, cells)
         for each in cells:
             check_cells(table, each)
@@ -179,24 +192,29 @@ class WritingEndpoints:
 
     # what is done and answered
 
-    async def _write(self, call: Call, table: Table, operations: Sequence[Operation]) -> Sequence[Written]:
+    async def _write(self, call: Call, table: Table, operations: Sequence[Operation]) -> _Said:
         request = WriteRequest(Actor(call.caller.droplet, call.trace_id), tuple(operations))
+        if self._upstream is not None:
+            self._upstream.check_room()
         try:
             outcome = await self._base.workspace.write(request)
         except (InvalidCell, UnknownChoice, LinkTargetMissing) as refusal:
             raise await refused_cell(self._base, table, refusal) from refusal
         # only a request with an Idempotency-Key is answered from memory
         assert isinstance(outcome, Done)
-        return outcome.written
+        if self._upstream is None:
+            return _Said(outcome.written)
+        done, settlement, headers = await settled(call, outcome, self._upstream)
+        return _Said(done.written, 200 if settlement.is_final else 202, headers)
 
-    async def _answer(self, call: Call, write: Write, table: Table, written: Sequence[Written]) -> Answer:
-        stored = [each.table.encode(each.record) for each in written if each.table and each.record]
+    async def _answer(self, call: Call, write: Write, table: Table, said: _Said) -> Answer:
+        stored = [each.table.encode(each.record) for each in said.written if each.table and each.record]
         shown = self._base.workspace.table(table.id)
         blobs = await show(self._base, shown, stored, Form(by_id=write.by_id), origin=call.origin)
         if not write.many:
-            return Answer(200, blobs[0], media_type=JSON_UTF8)
-        end = b"]}" if write.merge_on is None else b"]," + orjson.dumps(_merged(written))[1:]
-        return Answer(200, b'{"records":[' + b",".join(blobs) + end, media_type=JSON_UTF8)
+            return Answer(said.status, blobs[0], said.headers, JSON_UTF8)
+        end = b"]}" if write.merge_on is None else b"]," + orjson.dumps(_merged(said.written))[1:]
+        return Answer(said.status, b'{"records":[' + b",".join(blobs) + end, said.headers, JSON_UTF8)
 
 
 def _fields_to_merge_on(table: Table, write: Write) -> tuple[FieldId, ...]:

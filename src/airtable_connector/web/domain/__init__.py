@@ -2,6 +2,6 @@
 
 from airtable_connector.web.domain.budget import BudgetShown
 from airtable_connector.web.domain.messages import DomainMessages
-from airtable_connector.web.domain.routes import COLLECTIONS, DomainRoutes, domain_routes
+from airtable_connector.web.domain.routes import COLLECTIONS, NOTIFICATIONS, DomainRoutes, domain_routes
 
-__all__ = ["COLLECTIONS", "BudgetShown", "DomainMessages", "DomainRoutes", "domain_routes"]
+__all__ = ["COLLECTIONS", "NOTIFICATIONS", "BudgetShown", "DomainMessages", "DomainRoutes", "domain_routes"]

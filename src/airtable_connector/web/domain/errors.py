@@ -30,6 +30,18 @@ class NoBudget(NotFound):
         )
 
 
+class NotMirrored(NotFound):
+    """The base is kept here alone: nothing is on its way to Airtable, and nothing comes from there."""
+
+    code = "not-mirrored"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this base is kept here alone; its writes are done when they are answered",
+            hint="there is something here once AIRTABLE_API_KEY and BASE_ID name a base at Airtable",
+        )
+
+
 class InvalidParameter(Invalid):
     """A query parameter's value is not one of those that are allowed."""
 

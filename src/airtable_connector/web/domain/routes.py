@@ -21,11 +21,12 @@ from airtable_connector.web.domain.attachments import AttachmentEndpoint, showin
 from airtable_connector.web.domain.budget import BudgetEndpoint, BudgetShown
 from airtable_connector.web.domain.changes import ChangeEndpoints
 from airtable_connector.web.domain.envelopes import Envelopes
+from airtable_connector.web.domain.errors import NotMirrored
 from airtable_connector.web.domain.overview import OverviewEndpoints
 from airtable_connector.web.domain.sample import SampleEndpoints
 from airtable_connector.web.domain.tables import TableEndpoints
 from airtable_connector.web.domain.webhooks import WebhookEndpoints
-from airtable_connector.web.http import Methods
+from airtable_connector.web.http import Answer, Call, Methods, Upstream, fresh
 
 COLLECTIONS: Mapping[str, str] = {
     "/sprints": SPRINTS.name,
@@ -34,6 +35,19 @@ COLLECTIONS: Mapping[str, str] = {
     "/heartbeats": HEARTBEATS.name,
 }
 """The paths of the four tables that callers write."""
+
+NOTIFICATIONS = "/airtable/notifications"
+"""Where Airtable tells that something has changed there."""
+
+MIRRORED: Mapping[str, tuple[str, ...]] = {
+    "/receipts/{id}": ("GET",),
+    "/dead-letters": ("GET",),
+    "/dead-letters/{number}": ("DELETE",),
+    "/dead-letters/{number}/replay": ("POST",),
+    "/conflicts": ("GET",),
+    NOTIFICATIONS: ("POST",),
+}
+"""The paths that only a mirror of a base at Airtable has something to say at, and their methods."""
 
 DIGESTS = "/daily-digest"
 """The path of the table that only the connector writes."""
@@ -60,14 +74,20 @@ def domain_routes(
     ids: Ids,
     production: bool,
     records_alias: bool,
+    upstream: Upstream | None = None,
+    mirrored: Mapping[str, Methods] | None = None,
 ) -> DomainRoutes:
-    """Put the dialect's endpoints together; without a budget the base is kept here alone."""
+    """Put the dialect's endpoints together.
+
+    ``budget``, ``upstream`` and ``mirrored`` (`mirrored_routes`) belong to a mirror of a base at Airtable; without them
+    the base is kept here alone.
+    """
     envelopes = Envelopes(clock, records_alias=records_alias)
     changes = ChangeEndpoints(workspace, envelopes, attachments)
     webhooks = WebhookEndpoints(workspace, envelopes, clock)
     sample = SampleEndpoints(workspace, envelopes, clock=clock, ids=ids, production=production)
     overview = OverviewEndpoints(rollups=rollups, digest=digest, dashboard=dashboard, envelopes=envelopes, clock=clock)
-    digests = TableEndpoints(workspace, workspace.table(DAILY_DIGEST.name), DIGESTS, envelopes, attachments)
+    digests = TableEndpoints(workspace, DAILY_DIGEST.name, DIGESTS, envelopes, attachments)
     hot: dict[str, Methods] = {
         DIGESTS: {"GET": digests.list, "POST": showing(attachments, overview.write_digest)},
         f"{DIGESTS}/{{id}}": {"GET": digests.read},
@@ -85,7 +105,7 @@ def domain_routes(
     }
     cold: dict[str, Methods] = {f"{DIGESTS}/{{id}}/history": {"GET": digests.history}}
     for path, name in COLLECTIONS.items():
-        table = TableEndpoints(workspace, workspace.table(name), path, envelopes, attachments)
+        table = TableEndpoints(workspace, name, path, envelopes, attachments, upstream=upstream)
         hot[path] = {"GET": table.list, "POST": table.create}
         hot[f"{path}/{{id}}"] = {
             "GET": table.read,
@@ -94,4 +114,22 @@ def domain_routes(
             "DELETE": table.remove,
         }
         cold[f"{path}/{{id}}/history"] = {"GET": table.history}
-    return DomainRoutes(hot, cold)
+    cold |= _NOT_MIRRORED if mirrored is None else mirrored
+    return DomainRoutes(_fresh(hot, upstream), _fresh(cold, upstream))
+
+
+def _fresh(paths: Mapping[str, Methods], upstream: Upstream | None) -> Mapping[str, Methods]:
+    """Let everything that reads tables say how fresh it is."""
+    return {
+        path: {method: fresh(each, upstream) if method == "GET" else each for method, each in methods.items()}
+        for path, methods in paths.items()
+    }
+
+
+async def _not_mirrored(_call: Call) -> Answer:
+    raise NotMirrored
+
+
+_NOT_MIRRORED: Mapping[str, Methods] = {
+    path: dict.fromkeys(methods, _not_mirrored) for path, methods in MIRRORED.items()
+}

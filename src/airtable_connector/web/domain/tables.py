@@ -39,7 +39,7 @@ from airtable_connector.web.domain.listing import (
     read_fields,
     read_listing,
 )
-from airtable_connector.web.http import Answer, Call, Header, read_json
+from airtable_connector.web.http import Answer, Call, Header, Upstream, read_json, settled
 
 PATIENCE: Final = timedelta(seconds=5)
 """How long a read waits for the feed position that it asks for (``as_of``)."""
@@ -56,16 +56,19 @@ class TableEndpoints:
     def __init__(
         self,
         workspace: Workspace,
-        table: Table,
+        table: str,
         path: str,
         envelopes: Envelopes,
         attachments: AttachmentAddresses,
+        *,
+        upstream: Upstream | None = None,
     ) -> None:
         self._workspace = workspace
-        self._name = table.name
+        self._name = table
         self._path = path
         self._envelopes = envelopes
         self._attachments = attachments
+        self._upstream = upstream
         self._listings: dict[bytes, Listing] = {}
 
     @property
@@ -215,10 +218,24 @@ class TableEndpoints:
     ) -> Answer:
         actor = Actor(call.caller.droplet, call.trace_id)
         request = WriteRequest(actor, tuple(operations), repeatable(call, body, answer))
+        if self._upstream is not None:
+            self._upstream.check_room()
         outcome = await self._workspace.write(request)
         if isinstance(outcome, Replayed):
             return self._said(call, outcome.answer, (b"idempotency-replayed", b"true"))
+        if self._upstream is not None:
+            return await self._said_of(call, outcome, answer, self._upstream)
         return self._said(call, outcome.answer or answer(outcome))
+
+    async def _said_of(
+        self, call: Call, done: Done, answer: Callable[[Done], StoredAnswer], upstream: Upstream
+    ) -> Answer:
+        done, settlement, headers = await settled(call, done, upstream)
+        stored = answer(done)
+        if settlement.is_final:
+            return self._said(call, stored, *headers)
+        kept = tuple(each for each in stored.headers if each[0] != "Location")
+        return self._said(call, StoredAnswer(202, kept, stored.body), *headers)
 
     def _said(self, call: Call, stored: StoredAnswer, *more: Header) -> Answer:
         # what is kept for repetitions shows no address that could expire

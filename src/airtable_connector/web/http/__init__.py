@@ -22,6 +22,7 @@ from airtable_connector.web.http.errors import (
     MalformedJson,
     MalformedRequest,
     MissingPermission,
+    RefusedUpstream,
     RequestsTooOften,
     RouteUnknown,
 )
@@ -32,6 +33,7 @@ from airtable_connector.web.http.limits import TokenBuckets
 from airtable_connector.web.http.problems import Problems, describe_error
 from airtable_connector.web.http.routes import Methods, Resource
 from airtable_connector.web.http.settings import EdgeSettings
+from airtable_connector.web.http.upstream import Freshness, Refusal, Settlement, Upstream, fresh, settled
 
 __all__ = [
     "ARRIVED",
@@ -50,6 +52,7 @@ __all__ = [
     "EdgeSettings",
     "EmptyBody",
     "Endpoint",
+    "Freshness",
     "Gate",
     "Header",
     "Identify",
@@ -62,17 +65,23 @@ __all__ = [
     "Numbers",
     "Problems",
     "Receive",
+    "Refusal",
+    "RefusedUpstream",
     "RequestLog",
     "RequestsTooOften",
     "Resource",
     "RouteUnknown",
     "Scope",
     "Send",
+    "Settlement",
     "Stream",
     "TokenBuckets",
+    "Upstream",
     "Verify",
     "call_of",
     "describe_error",
+    "fresh",
     "read_json",
     "read_or_write",
+    "settled",
 ]

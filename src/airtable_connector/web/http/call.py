@@ -161,6 +161,15 @@ class Call:
             self._query = _parse_query(text) if text else []
         return self._query
 
+    def take(self, name: str) -> str | None:
+        """Return a parameter's value and take the parameter out of the query, so that nobody else reads it.
+
+        Of a repeated one the last counts.
+        """
+        values = [value for each, value in self.query if each == name]
+        self._query = [(each, value) for each, value in self.query if each != name]
+        return values[-1] if values else None
+
     def field(self, name: bytes) -> bytes | None:
         """Return a header's value by its lower-case name, or None; of a repeated one, the last."""
         return self._fields.get(name)

@@ -250,3 +250,57 @@ class Overloaded(Unavailable):
             retry_after=timedelta(seconds=1),
             hint="repeat it after a pause",
         )
+
+
+class StalenessMalformed(Invalid):
+    """How old an answer may be is no number of seconds."""
+
+    code = "staleness-malformed"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the value of {name} is not valid", field=name, hint="allowed: seconds, such as 0, 2.5 or 60")
+
+
+class TooStale(Unavailable):
+    """Reads did not become as fresh as the caller wants them."""
+
+    code = "too-stale"
+
+    def __init__(self, wanted: timedelta, age: timedelta | None) -> None:
+        shown = "of unknown age" if age is None else f"{age.total_seconds():.3f} s old"
+        super().__init__(
+            f"reads are {shown}, and {wanted.total_seconds():g} s were asked for",
+            retry_after=timedelta(seconds=1),
+            field="max_staleness",
+            hint="repeat, or allow more; without max_staleness reads are answered as they are",
+            facts={} if age is None else {"age": age.total_seconds()},
+        )
+
+
+class MalformedPreference(Invalid):
+    """How long a writer wants to wait is no number of seconds."""
+
+    code = "malformed-preference"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            "the time to wait is not valid", field="Prefer", hint=f"send Prefer: wait=N with whole seconds up to {most}"
+        )
+
+
+class RefusedUpstream(Invalid):
+    """Airtable has refused a write that was taken here, so that it is undone here; ``type`` is Airtable's."""
+
+    code = "refused-upstream"
+
+    def __init__(self, kind: str, said: str, *, receipt: str | None, index: int | None, others: int) -> None:
+        rest = f"; the other {others} of the request went through" if others else ""
+        facts: dict[str, object] = {"airtable_type": kind, "receipt": receipt}
+        if index is not None:
+            facts["index"] = index
+        super().__init__(
+            f"Airtable refused it: {said}{rest}",
+            hint=f"GET /receipts/{receipt} tells what became of each record",
+            facts=facts,
+        )
+        self.type, self.said = kind, said

@@ -44,6 +44,8 @@ LEAVES: Final[Mapping[str, int]] = {
     "address-too-long": 414,
     "not-json": 415,
     "too-many-headers": 431,
+    "position-not-reached": 504,
+    "too-stale": 504,
 }
 """Leaves, by their code, whose HTTP number is not their family's. Codes, because rooms below have leaves here, too."""
 
