@@ -40,6 +40,9 @@ COUNT_EVERY: Final = timedelta(seconds=5)
 LEAST_COMPARE: Final = timedelta(minutes=1)
 """The shortest rest between two compared pages."""
 
+FINISHING: Final = timedelta(seconds=5)
+"""How long a stop waits for the calls that send; what they have done is found out later if it takes longer."""
+
 HELD: Final = timedelta(seconds=30)
 """How long a step rests that the budget does not allow."""
 
@@ -130,6 +133,8 @@ async def open_mirroring(
         upstream = AirtableUpstream(base.workspace, mirror, outbox, budget, wait=settings.cloud.write_wait)
         counted = _Counted(outbox)
         supervisor.start("airtable.count", counted.count_once)
+        # first of all: what is under way and known to have ended need not be looked at by the next process
+        stack.push_async_callback(outbox.finish, within=FINISHING)
         _start_steps(supervisor, lease, budget=budget, mirror=mirror, outbox=outbox, beats=beats)
         publish_budget(metrics, budget)
         publish_lease(metrics, lease)
