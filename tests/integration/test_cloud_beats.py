@@ -567,6 +567,20 @@ async def test_other_modes_have_nothing_to_do_here(mesh: Mesh, mode: BeatsMode) 
     assert mesh.calls() == calls
 
 
+@pytest.mark.parametrize("form", ["plain"])
+async def test_rows_are_looked_for_one_by_one_where_others_add_many_for_the_same_cells(mesh: Mesh) -> None:
+    await mesh.sender.send_once()
+    others = [{"Cell_ID": cell, "Status": "somebody else's"} for cell in ("cell-1", "cell-2") for _ in range(60)]
+    await asyncio.to_thread(mesh.wire.create_many, "Heartbeats", *others)
+    mesh.proxy.order(Fault.LOST_ANSWER, method="POST")
+    await mesh.beat("cell-1", "cell-2", CPU_Usage=1)
+    await mesh.go_on(ROUND)
+    await mesh.beat("cell-1", "cell-2", CPU_Usage=2)
+    await mesh.go_on(3 * ROUND)
+    ours = [(row["Cell_ID"], row["CPU_Usage"]) for row in mesh.rows() if "CPU_Usage" in row]
+    assert sorted(ours) == [("cell-1", 2), ("cell-2", 2)]
+
+
 async def test_a_field_that_is_gone_there_is_left_out_once_the_schema_is_read_again(mesh: Mesh) -> None:
     await mesh.beat("cell-1", CPU_Usage=1)
     await mesh.go_on(MINUTE)
