@@ -68,6 +68,7 @@ _DONE = (
 )
 _RELEASE = f"update cloud_beats set state = '', sending = null, tried_at = :tried_at {_OF_ONE}"
 _PUT_OFF = f"update cloud_beats set state = :state, sending = null, alone = :alone {_OF_ONE}"
+_SEEK = f"update cloud_beats set state = 'sought', alone = 1 {_OF_ONE}"
 _NOT_FOUND = f"update cloud_beats set state = '', sending = null {_OF_ONE}"
 _GONE = (
     "update cloud_beats set state = '', sending = null, record_id = null, sent = null, sent_at = null, tried_at = null"
@@ -196,9 +197,9 @@ class BeatRows:
         """Let each of these travel by itself, because one of them was refused."""
         await self._each(_PUT_OFF, [{**row.place, "state": "", "alone": 1} for row in rows])
 
-    async def seek(self, row: BeatRow) -> None:
-        """Let it be looked for: it may be there, perhaps more than once."""
-        await self._each(_PUT_OFF, [{**row.place, "state": "sought", "alone": 1}])
+    async def seek(self, rows: Sequence[BeatRow]) -> None:
+        """Let each be looked for by itself: it may be there, perhaps more than once."""
+        await self._each(_SEEK, [row.place for row in rows])
 
     async def doubt(self, rows: Sequence[BeatRow]) -> None:
         """Let it be checked whether they are there."""
@@ -217,7 +218,7 @@ class BeatRows:
                 **row.place,
                 "record": record,
                 "sent": row.sending.text() if shows and row.sending else None,
-                "sent_at": row.at if shows else None,
+                "sent_at": "",  # of which beat it was is not known any more
             }
             for row, (record, shows) in found.items()
         ]

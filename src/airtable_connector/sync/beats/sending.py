@@ -317,8 +317,7 @@ class BeatSender:
         missing = [row for row in rows if row not in found]
         if outcome.value.offset is not None and missing and len(rows) > 1:
             # more was made for these cells than a page holds: each is looked for by itself
-            for row in missing:
-                await self._rows.seek(row)
+            await self._rows.seek(missing)
             missing = []
         await self._rows.found({row: (record, layout.key is None) for row, record in found.items()}, missing)
         self._succeed(Work.LOOK, rows)
@@ -361,7 +360,7 @@ class BeatSender:
             await self._rows.leave_out(rows[0])
         elif rows[0].record is None:
             # a copy of its record may be there, with the same key
-            await self._rows.seek(rows[0])
+            await self._rows.seek(rows)
         else:
             await self._rows.part(rows)
 
