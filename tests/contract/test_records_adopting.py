@@ -90,7 +90,8 @@ async def test_tables_may_change_names_with_each_other(base: Base) -> None:
 
 
 async def test_former_names_lead_to_the_last_that_had_them(base: Base) -> None:
-    await adopt(base, TASKS, PEOPLE)
+    # the first in the order is the last that has the name
+    await adopt(base, PEOPLE, TASKS)
     await adopt(base, dataclasses.replace(TASKS, name="Work"), PEOPLE)
     assert base.workspace.table("Tasks").name == "Work"
     await adopt(base, dataclasses.replace(TASKS, name="Work"), dataclasses.replace(PEOPLE, name="Tasks"))
@@ -129,6 +130,7 @@ async def test_a_removed_table_goes_with_its_records(base: Base, database: Datab
     assert await adopt(base, PEOPLE) == [(SchemaEvent.TABLE_REMOVED, "Tasks", None)]
 
     assert base.workspace.tables == {"People": PEOPLE}
+    assert base.workspace.memory == 0
     assert await base.workspace.locate(ONE) is None
     with pytest.raises(UnknownTable):
         base.workspace.table("Tasks")
