@@ -211,6 +211,7 @@ async def test_another_key_is_given_to_the_first_record_that_has_it(base: Base) 
     assert second is not None
     assert (first.key, second.key) == ("T", None)
     await base.do(Forget(now, ONE), actor=AIRTABLE)
+    assert (await base.workspace.find(now, "T") or first).id == TWO
     await base.do(Update(now, TWO, {"Title": "U"}))
     assert (await base.workspace.find(now, "U") or first).id == TWO
 
@@ -235,6 +236,13 @@ async def test_tables_of_this_base_alone_stay_and_keep_their_names(base: Base) -
     with pytest.raises(TableNameTaken):
         await adopt(base, dataclasses.replace(TASKS, name="projects"))
     assert list(base.workspace.tables) == ["Projects"]
+
+
+async def test_a_table_of_this_base_that_the_other_one_has_becomes_told(base: Base) -> None:
+    own = dataclasses.replace(TASKS, fields=tuple(dataclasses.replace(field, told=False) for field in TASKS.fields))
+    await base.workspace.add_table(own, actor=ADA)
+    await adopt(base, TASKS)
+    assert base.workspace.tables == {"Tasks": TASKS}
 
 
 async def test_no_more_than_fifty_former_names_are_kept(base: Base) -> None:
