@@ -23,7 +23,8 @@ from tests.factories.told import (
 )
 from tests.fakes import FakeClock
 
-from airtable_connector.database import Database
+from airtable_connector.database import Database, DatabaseLocation, open_database
+from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.kernel.ids import RecordId
 from airtable_connector.records import (
     CLOUD,
@@ -148,9 +149,9 @@ async def test_a_removed_table_goes_with_its_records(base: Base, database: Datab
     assert await shown(base, ONE) == {"Name": "Ada", "Next": [TWO]}
 
 
-async def test_another_process_shows_what_was_adopted(base: Base, database: Database) -> None:
+async def test_another_process_shows_what_was_adopted(base: Base, location: DatabaseLocation) -> None:
     await adopt(base, TASKS, PEOPLE)
-    async with opened_base(database, tables=[]) as other:
+    async with open_database(location, clock=SystemClock()) as second, opened_base(second, tables=[]) as other:
         await other.shelved()
         await copy(base, ONE, Name="Ada")
         await adopt(base, TASKS)

@@ -607,8 +607,9 @@ class Draft:
     def _present_links(self, known: Field, targets: list[str], held: object) -> list[str]:
         """Return links by the ids that records have now; those that the cell held already stay as they are."""
         present: dict[str, None] = {}
+        held_already = frozenset(link_targets(held))
         for target in targets:
-            if target in link_targets(held):
+            if target in held_already:
                 present[target] = None
                 continue
             record = self._known_by(target)
