@@ -4,6 +4,7 @@
 """
 
 from airtable_connector.records.addressing import ATTACHMENTS, AttachmentAddresses
+from airtable_connector.records.adopting import SchemaChange, SchemaEvent
 from airtable_connector.records.attachments import (
     LARGEST_FILE,
     AttachmentFiles,
@@ -198,6 +199,8 @@ __all__ = [
     "Repeatable",
     "Replayed",
     "RequestInFlight",
+    "SchemaChange",
+    "SchemaEvent",
     "SeveralRecordsMatch",
     "ShelfGivenUp",
     "ShelfLoaded",

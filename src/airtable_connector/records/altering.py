@@ -1,6 +1,6 @@
 """What a change of the schema makes of the tables: new definitions, or a refusal. Nothing here awaits.
 
-Nothing is ever removed: Airtable's own API removes no field, no table and no choice.
+Nothing that is asked here removes anything: Airtable's own API removes no field, no table and no choice.
 """
 
 import dataclasses
@@ -46,11 +46,21 @@ class RenamedChoices:
 
 
 @dataclass(frozen=True)
+class EmptiedField:
+    """A field whose cells mean nothing any more."""
+
+    table: TableId
+    field: FieldId
+
+
+@dataclass(frozen=True)
 class Alteration:
-    """The tables that are new or different, and what their cells must be told."""
+    """The tables that are new or different, what their cells must be told, and the tables that go."""
 
     tables: Sequence[Table]
-    renamed: RenamedChoices | None = None
+    renamed: Sequence[RenamedChoices] = ()
+    removed: Sequence[Table] = ()
+    emptied: Sequence[EmptiedField] = ()
 
 
 @dataclass(frozen=True)
@@ -142,11 +152,11 @@ def with_changed_field(
     description = old.description if change.description is None else _check_description(change.description)
     new = dataclasses.replace(old, name=name, options=options, description=description)
     fields = tuple(new if field is old else field for field in table.fields)
-    renamed = _renamed_choices(old, new)
+    renamed = renamed_choices(old, new)
     if renamed:
         _refuse_standard(old.id in _STANDARD_FIELD_IDS, f"the choices of {table.name}.{old.name}")
     return Alteration(
-        [dataclasses.replace(table, fields=fields)], RenamedChoices(table.id, new, renamed) if renamed else None
+        [dataclasses.replace(table, fields=fields)], [RenamedChoices(table.id, new, renamed)] if renamed else []
     )
 
 
@@ -187,10 +197,13 @@ def with_changed_table(
 
 
 def difference(old: Table | None, new: Table) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """Tell what a table's definition was and is where it differs; fields stand under their ids."""
+    """Tell what a table's definition was and is where it differs; fields stand under their ids.
+
+    ``fieldOrder`` is there when fields that were and are in the table changed places.
+    """
     if old is None:
         return None, new.definition()
-    before, after = _members(old), _members(new)
+    before, after = _members(old, new), _members(new, old)
     differing = [name for name in (before | after) if before.get(name) != after.get(name)]
     return {name: before.get(name) for name in differing}, {name: after.get(name) for name in differing}
 
@@ -208,12 +221,18 @@ def keeps_its_json(old: Table, new: Table) -> bool:
 def _writes_alike(was: Field, now: Field) -> bool:
     if (was.id, was.name, was.type) != (now.id, now.name, now.type):
         return False
-    return was.options == now.options or not (now.computed or _renamed_choices(was, now))
+    return was.options == now.options or not (now.computed or renamed_choices(was, now))
 
 
-def _members(table: Table) -> dict[str, Any]:
-    fields = {str(field.id): field.definition() for field in table.fields}
-    return {"name": table.name, "description": table.description, **fields}
+def _members(table: Table, other: Table) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        "description": table.description,
+        "formerNames": list(table.former_names),
+        "keyFieldId": table.key,
+        "fieldOrder": [field.id for field in table.fields if field.id in other.by_id],
+        **{str(field.id): field.definition() for field in table.fields},
+    }
 
 
 def _table(present: Tables, table_id: TableId) -> Table:
@@ -358,7 +377,8 @@ def _changed_choices(field: Field, wanted: Any, ids: Ids) -> list[dict[str, Any]
     return choices
 
 
-def _renamed_choices(old: Field, new: Field) -> dict[str, str]:
+def renamed_choices(old: Field, new: Field) -> dict[str, str]:
+    """Return the choices of a select field that have other names now: the names before, and now."""
     if old.type not in SELECTS or old.options == new.options:
         return {}
     now = {choice["id"]: choice["name"] for choice in new.options["choices"] if "id" in choice}

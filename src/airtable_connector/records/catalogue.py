@@ -16,6 +16,7 @@ class Catalogue:
     def __init__(self) -> None:
         self.by_name: Mapping[str, Table] = {}
         self.by_id: Mapping[TableId, Table] = {}
+        self.by_former_name: Mapping[str, Table] = {}
         self.plan: Plan | None = None
         """How their computed fields are computed; None when there are none."""
 
@@ -26,6 +27,7 @@ class Catalogue:
         now = [before[table.id] if before.get(table.id) == table else table for table in shown]
         self.by_id = {table.id: table for table in now}
         self.by_name = {table.name: table for table in now}
+        self.by_former_name = {name: table for table in now for name in table.former_names}
         return [table for table in now if before.get(table.id) is not table]
 
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from airtable_connector.kernel.errors import ConnectorError
 from airtable_connector.kernel.ids import Ids, TableId, looks_like_record_id
-from airtable_connector.records.errors import InvalidCell, KeyMissing
+from airtable_connector.records.errors import InvalidCell, KeyMissing, UnknownTable
 from airtable_connector.records.query import Equals, Query
 from airtable_connector.records.requests import (
     Copy,
@@ -78,7 +78,7 @@ def renewed(ready: Sequence[Ready], tables: Mapping[TableId, Table], ids: Ids) -
     """Prepare anew what was prepared over a table that has changed since.
 
     Raises:
-        UnknownField, InvalidCell, UnknownChoice: what was right before is wrong now.
+        UnknownTable, UnknownField, InvalidCell, UnknownChoice: what was right before is wrong now.
     """
     operations = [_over_present_table(item, tables) for item in ready]
     if all(now is None for now in operations):
@@ -91,7 +91,9 @@ def _over_present_table(item: Ready, tables: Mapping[TableId, Table]) -> Operati
     if isinstance(item, LogEvent):
         return None
     held = item.operation.table
-    present = tables.get(held.id, held)
+    present = tables.get(held.id)
+    if present is None:
+        raise UnknownTable(held.name, [table.name for table in tables.values()])
     return None if present is held or present == held else dataclasses.replace(item.operation, table=present)
 
 

@@ -1,23 +1,29 @@
 """Changes of the schema: decided, recorded in the feed and saved in one transaction."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from airtable_connector.database import Database, Transaction
 from airtable_connector.kernel.clock import Clock, iso
 from airtable_connector.kernel.errors import ConnectorError
+from airtable_connector.kernel.ids import TableId
 from airtable_connector.records import storage
 from airtable_connector.records.altering import Alteration, Tables, difference
 from airtable_connector.records.catalogue import Catalogue, described, to_be_stored
 from airtable_connector.records.feed import SCHEMA_RECORD, Action, Change, Entry, Head, seal
+from airtable_connector.records.preparing import LONGEST_KEY
 from airtable_connector.records.requests import Actor
 from airtable_connector.records.schema import Table
 from airtable_connector.records.shelving import Shelving
 from airtable_connector.records.storage import Recomputation
 
+_Difference: TypeAlias = tuple[TableId, Mapping[str, Any] | None, Mapping[str, Any] | None]
+"""A table, and what its definition was and is where it differs; None is for one that is not there."""
+
 
 class SchemaWriter:
-    """Changes tables. Records are left as they are, but for the names of choices that change."""
+    """Changes tables. Records are left as they are, but for names of choices that change, and what is removed."""
 
     def __init__(self, database: Database, shelving: Shelving, catalogue: Catalogue, *, clock: Clock) -> None:
         self._database = database
@@ -40,7 +46,7 @@ class SchemaWriter:
             alteration = decide(present)
             alteration = dataclasses.replace(alteration, tables=to_be_stored(alteration.tables))
             recomputations = _recomputations(present, alteration, actor)
-            entries = self._entries(actor, head, present, alteration.tables)
+            entries = self._entries(actor, head, present, alteration)
             if entries:
                 await _save(tx, present, alteration)
                 for wanted in recomputations:
@@ -54,46 +60,59 @@ class SchemaWriter:
             return alteration.tables
         return [self._catalogue.by_id.get(table.id, table) for table in alteration.tables]
 
-    def _entries(self, actor: Actor, head: Head, present: Tables, tables: Sequence[Table]) -> list[Entry]:
+    def _entries(self, actor: Actor, head: Head, present: Tables, alteration: Alteration) -> list[Entry]:
         at = iso(self._clock.now())
         entries: list[Entry] = []
         seq, previous = head.seq, head.hash
-        for table in tables:
-            before, after = difference(present.get(table.id), table)
-            if after:
-                seq += 1
-                change = Change(
-                    seq, at, table.id, SCHEMA_RECORD, Action.SCHEMA, actor.droplet, actor.cause, before, after
-                )
-                entries.append(seal(change, previous))
-                previous = entries[-1].hash
+        for table_id, before, after in _differences(present, alteration):
+            seq += 1
+            change = Change(seq, at, table_id, SCHEMA_RECORD, Action.SCHEMA, actor.droplet, actor.cause, before, after)
+            entries.append(seal(change, previous))
+            previous = entries[-1].hash
         return entries
+
+
+def _differences(present: Tables, alteration: Alteration) -> Iterator[_Difference]:
+    for table in alteration.removed:
+        yield table.id, table.definition(), None
+    for table in alteration.tables:
+        before, after = difference(present.get(table.id), table)
+        if after:
+            yield table.id, before, after
 
 
 def _recomputations(present: Tables, alteration: Alteration, actor: Actor) -> Sequence[Recomputation]:
     """Say which computed cells must be made anew, or refuse the change."""
     before, _ = described([*present.values()])
-    _, after = described([*{**present, **{table.id: table for table in alteration.tables}}.values()])
+    now = {**present, **{table.id: table for table in alteration.tables}}
+    for table in alteration.removed:
+        del now[table.id]
+    _, after = described([*now.values()])
     if after is None:
         return []
     if after.refusals:
         raise after.refusals[0]
     from airtable_connector.records.computing import Node, recomputations  # noqa: PLC0415 - loaded by now
 
-    renamed = alteration.renamed
-    rewritten = [] if renamed is None else [Node(renamed.table, renamed.field.id)]
+    rewritten = [Node(renamed.table, renamed.field.id) for renamed in alteration.renamed]
     # a new table has no records
     return [each for each in recomputations(before, after, actor, rewritten=rewritten) if each.table in present]
 
 
 async def _save(tx: Transaction, present: Tables, alteration: Alteration) -> None:
-    position = len(present)
+    for table in alteration.removed:
+        await storage.remove_table(tx, table.id)
+    # before the definitions: some that go may come back as another type
+    for emptied in alteration.emptied:
+        await storage.empty_cells(tx, emptied.table, emptied.field)
     for table in alteration.tables:
-        if table.id in present:
-            await storage.save_table(tx, table)
-        else:
-            await storage.add_table(tx, table, position)
-            position += 1
-    renamed = alteration.renamed
-    if renamed is not None:
+        before = present.get(table.id)
+        if before is None:
+            await storage.add_table(tx, table)
+            continue
+        await storage.save_table(tx, table)
+        emptied_key = any(each.table == table.id and each.field == table.key for each in alteration.emptied)
+        if before.key != table.key or emptied_key:
+            await storage.give_keys(tx, table.id, table.key, longest=LONGEST_KEY)
+    for renamed in alteration.renamed:
         await storage.rename_choices(tx, renamed.table, renamed.field, renamed.names)

@@ -191,7 +191,12 @@ class Shelving:
 
         So nobody waits, and nobody sees records of both forms.
         """
-        for table in self._catalogue.adopt(tables):
+        changed = self._catalogue.adopt(tables)
+        for gone in (self._shelves.keys() | self._loading.keys() | self._due.keys()) - self._catalogue.by_id.keys():
+            self._shelves.pop(gone, None)
+            self._loading.pop(gone, None)
+            self._due.pop(gone, None)
+        for table in changed:
             shelf = self._shelves.get(table.id)
             if shelf is not None and keeps_its_json(shelf.table, table):
                 shelf.table = table
@@ -225,10 +230,12 @@ class Shelving:
         while self._due:
             due = next(iter(self._due))
             del self._due[due]
+            table = self._catalogue.by_id[due]
             try:
-                await self.load(self._catalogue.by_id[due])
+                await self.load(table)
             except ConnectorError:
-                self._due[due] = None
+                if due in self._catalogue.by_id:
+                    self._due[due] = None
                 raise
         self._wanted.clear()
 

@@ -18,6 +18,7 @@ from airtable_connector.kernel.ids import FieldId, Ids, RecordId, TableId, looks
 from airtable_connector.kernel.observer import Observer
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.records import storage
+from airtable_connector.records.adopting import SchemaChange, adopted
 from airtable_connector.records.altering import (
     Alteration,
     FieldChange,
@@ -136,12 +137,13 @@ class Workspace:
         return self._shelving.memory
 
     def table(self, name_or_id: str) -> Table:
-        """Find a table by name, else by id.
+        """Find a table by name, else by id, else by a former name.
 
         Raises:
             UnknownTable: there is none.
         """
         found = self.tables.get(name_or_id) or self._catalogue.by_id.get(TableId(name_or_id))
+        found = found or self._catalogue.by_former_name.get(name_or_id)
         if found is None:
             raise UnknownTable(name_or_id, self.tables)
         return found
@@ -185,6 +187,27 @@ class Workspace:
             InvalidSchema: a table of that id exists, or a link field names a table or an inverse field that does not.
         """
         await self._alter(actor, lambda present: with_tables(present, tables, ids=self._ids, inverses=inverses))
+
+    async def adopt_tables(self, tables: Sequence[Table], *, actor: Actor) -> Sequence[SchemaChange]:
+        """Have exactly these tables as told ones, in one transaction, and return what that changed.
+
+        Tables and fields are the same where their ids are; those that go take their records and cells along. Choices
+        that were renamed are renamed in every cell, and the cells of a field with another type are empty until they
+        are told. Tables that are not told stay as they are.
+
+        Raises:
+            TableNameTaken: a table that is not told has the name of one of these.
+        """
+        changes: Sequence[SchemaChange] = ()
+
+        def decide(present: Tables) -> Alteration:
+            nonlocal changes
+            adoption = adopted(present, tables)
+            changes = adoption.changes
+            return adoption.alteration
+
+        await self._alter(actor, decide)
+        return changes
 
     async def add_field(self, table: TableId, field: Field, *, actor: Actor) -> Table:
         """Add a field behind those of a table, and return the table as it is now.
@@ -323,8 +346,9 @@ class Workspace:
             found = await storage.records_by_id(reader, [record]) or await _formerly(reader, record)
         if not found:
             return None
-        holder = self._catalogue.by_id[found[0].table]
-        return holder, holder.encode(found[0])
+        holder = self._catalogue.by_id.get(found[0].table)
+        # its table may be gone already, or not be shown yet
+        return None if holder is None else (holder, holder.encode(found[0]))
 
     async def count(self, table: Table) -> int:
         """Count a table's records."""
@@ -452,8 +476,8 @@ class Workspace:
         async with self._database.transaction() as tx:
             await storage.lock_head(tx)
             if not await storage.read_tables(tx):
-                for position, table in enumerate(to_be_stored(tables)):
-                    await storage.add_table(tx, table, position)
+                for table in to_be_stored(tables):
+                    await storage.add_table(tx, table)
         async with self._database.reading() as reader:
             tables = await storage.read_tables(reader)
             self._shelving.start_at(await storage.read_head(reader), tables)

@@ -47,8 +47,8 @@ def check(source: str, node: Node, table: Table) -> Checked:
 
 
 def find_field(table: Table, name: str) -> Field | None:
-    """Find the field that a formula names: by name, else by id, else by the one name that differs in case only."""
-    exact = table.by_name.get(name) or table.by_id.get(name)
+    """Find the field that a formula names as tables do, else by the one name that differs in case only."""
+    exact = table.find_field(name)
     if exact is not None:
         return exact
     folded = name.casefold()

@@ -124,6 +124,8 @@ class Field:
     options: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
     told: bool = False
+    former_names: tuple[str, ...] = ()
+    """Names that it had before, under which it is found where nothing else has that name."""
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > 255:
@@ -194,6 +196,8 @@ class Field:
             shown["options"] = dict(self.options)
         if self.told:
             shown["told"] = True
+        if self.former_names:
+            shown["formerNames"] = list(self.former_names)
         return shown
 
 

@@ -33,13 +33,17 @@ class Record:
 
 @dataclass(frozen=True)
 class Table:
-    """A typed table. ``key`` is the field whose value names a record to people, unique when it is not empty."""
+    """A typed table. ``key`` is the field whose value names a record to people, unique when it is not empty.
+
+    Under its ``former_names`` it is found where no other table has that name.
+    """
 
     id: TableId
     name: str
     fields: tuple[Field, ...]
     key: FieldId | None = None
     description: str = ""
+    former_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [field.name for field in self.fields]
@@ -57,6 +61,16 @@ class Table:
     def by_name(self) -> Mapping[str, Field]:
         """The fields by name."""
         return {field.name: field for field in self.fields}
+
+    @cached_property
+    def by_former_name(self) -> Mapping[str, Field]:
+        """The fields by the names that they had before."""
+        return {name: field for field in self.fields for name in field.former_names}
+
+    @cached_property
+    def told(self) -> bool:
+        """Whether the whole table is another base's."""
+        return bool(self.fields) and all(field.told for field in self.fields)
 
     @cached_property
     def key_field(self) -> Field | None:
@@ -104,15 +118,20 @@ class Table:
         return any(field.numbered for field in self.fields)
 
     def field(self, name_or_id: str) -> Field:
-        """Find a field by name, else by id.
+        """Find a field by name, else by id, else by a former name.
 
         Raises:
             UnknownField: there is none; the error names the nearest one.
         """
-        found = self.by_name.get(name_or_id) or self.by_id.get(name_or_id)
+        found = self.find_field(name_or_id)
         if found is None:
             raise UnknownField(self.name, name_or_id, self.by_name)
         return found
+
+    def find_field(self, name_or_id: str) -> Field | None:
+        """Find a field as `field` does; None when there is none."""
+        found = self.by_name.get(name_or_id) or self.by_id.get(name_or_id)
+        return found or self.by_former_name.get(name_or_id)
 
     def key_of(self, cells: Mapping[str, Cell]) -> str | None:
         """Return the key's text in these cells, or None when it is empty."""
@@ -134,10 +153,12 @@ class Table:
     def definition(self) -> dict[str, Any]:
         """Describe the table in the form of Airtable's Meta API, with our ``keyFieldId``."""
         description = {"description": self.description} if self.description else {}
+        former_names = {"formerNames": list(self.former_names)} if self.former_names else {}
         return {
             "id": self.id,
             "name": self.name,
             **description,
+            **former_names,
             "primaryFieldId": self.primary_field.id,
             "keyFieldId": self.key,
             "fields": [field.definition() for field in self.fields],
@@ -172,7 +193,8 @@ def table_from_definition(definition: Mapping[str, Any]) -> Table:
     try:
         fields = tuple(_field_from_definition(field) for field in definition["fields"])
         key, description = definition.get("keyFieldId"), definition.get("description") or ""
-        return Table(TableId(definition["id"]), definition["name"], fields, key, description)
+        former_names = tuple(definition.get("formerNames", ()))
+        return Table(TableId(definition["id"]), definition["name"], fields, key, description, former_names)
     except (KeyError, TypeError, AttributeError) as cause:
         raise InvalidSchema(
             "this is no table definition", hint='give {"id","name","fields":[{"id","name","type","options"?}]}'
@@ -189,8 +211,8 @@ def _field_from_definition(definition: Mapping[str, Any]) -> Field:
             hint=f"types: {', '.join(FieldType)}",
         ) from cause
     options, description = definition.get("options") or {}, definition.get("description") or ""
-    told = definition.get("told") is True
-    return Field(FieldId(definition["id"]), definition["name"], kind, options, description, told)
+    told, former_names = definition.get("told") is True, tuple(definition.get("formerNames", ()))
+    return Field(FieldId(definition["id"]), definition["name"], kind, options, description, told, former_names)
 
 
 def _can_be_key(field: Field) -> bool:

@@ -13,6 +13,13 @@ _LOCK_HEAD = Sql(_HEAD, _HEAD + " for update")
 _MOVE_HEAD = "update chain set seq = :seq, hash = :hash, ordinal = :ordinal where id = 1"
 # by the index of records
 _SCHEMA_CHANGED = "select 1 from feed where record_id = :record and seq > :after limit 1"
+_REMOVE_TABLE = (
+    "delete from links where ordinal in (select ordinal from records where table_id = :table)",
+    "delete from comments where record_id in (select id from records where table_id = :table)",
+    "delete from recomputations where table_id = :table",
+    "delete from records where table_id = :table",
+    "delete from tables where id = :table",
+)
 _NOTIFY = "select pg_notify('connector_feed', '')"
 
 
@@ -50,12 +57,12 @@ async def read_tables(reader: Reader) -> tuple[Table, ...]:
     return tuple(table_from_definition(orjson.loads(row[0])) for row in rows)
 
 
-async def add_table(tx: Transaction, table: Table, position: int) -> None:
-    """Add a table's definition."""
+async def add_table(tx: Transaction, table: Table) -> None:
+    """Add a table's definition behind the others."""
     await tx.run(
-        "insert into tables (id, position, definition) values (:id, :position, :definition)",
+        "insert into tables (id, position, definition)"
+        " select :id, coalesce(max(position) + 1, 0), :definition from tables",
         id=table.id,
-        position=position,
         definition=orjson.dumps(table.definition()).decode(),
     )
 
@@ -64,6 +71,12 @@ async def save_table(tx: Transaction, table: Table) -> None:
     """Replace a table's definition."""
     definition = orjson.dumps(table.definition()).decode()
     await tx.run("update tables set definition = :definition where id = :id", id=table.id, definition=definition)
+
+
+async def remove_table(tx: Transaction, table: TableId) -> None:
+    """Remove a table with its records and what is kept beside them."""
+    for statement in _REMOVE_TABLE:
+        await tx.run(statement, table=table)
 
 
 async def schema_changed(reader: Reader, *, after: int) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import orjson
 
 from airtable_connector.database import Reader, Sql, Transaction
-from airtable_connector.kernel.ids import TableId
-from airtable_connector.records.schema import Field, FieldType, Record, storable
+from airtable_connector.kernel.ids import FieldId, TableId
+from airtable_connector.records.schema import Field, FieldType, Record, Table, storable
 from airtable_connector.records.storage.rows import ID_LIST, record_from, select_records
 
 _BY_IDS = select_records(f"where id in {ID_LIST[0]}", f"where id in {ID_LIST[1]}")
@@ -52,6 +52,28 @@ _RENAME_CHOICES = Sql(
     " from jsonb_array_elements_text(cells -> :field) with ordinality c (item, place)))"
     " where table_id = :table and exists (select 1 from jsonb_array_elements_text(cells -> :field) c (item)"
     f" where {_NEW_NAME[1].format('c.item')} is not null)",
+)
+_EMPTY_CELLS = Sql(
+    "update records set cells = jsonb_remove(cells, '$.' || :field)"
+    " where table_id = :table and cells -> :field is not null",
+    "update records set cells = cells - cast(:field as text)"
+    " where table_id = :table and cells -> cast(:field as text) is not null",
+)
+_FORGET_LINKS = "delete from links where field_id = :field"
+_TAKE_KEYS = "update records set key = null where table_id = :table and key is not null"
+_GIVE_KEYS = Sql(
+    *(
+        f"update records set key = {cell} where ordinal in (select min(ordinal) from records"
+        f" where table_id = :table and length({cell}) <= :longest group by {cell})"
+        for cell in ("cells ->> :field", "cells ->> cast(:field as text)")
+    )
+)
+_PASS_KEYS_ON = Sql(
+    *(
+        f"update records set key = {cell} where ordinal in (select min(ordinal) from records"
+        f" where table_id = :table and key is null and {cell} in {keys} group by {cell})"
+        for cell, keys in (("cells ->> :field", ID_LIST[0]), ("cells ->> cast(:field as text)", ID_LIST[1]))
+    )
 )
 _COUNT = "select count(*) from records where table_id = :table"
 
@@ -101,6 +123,27 @@ async def rename_choices(tx: Transaction, table: TableId, field: Field, names: M
     statement = _RENAME_CHOICE if field.type is FieldType.SINGLE_SELECT else _RENAME_CHOICES
     pairs = orjson.dumps(list(names.items())).decode()
     await tx.run(statement, table=table, field=field.id, names=pairs)
+
+
+async def empty_cells(tx: Transaction, table: TableId, field: FieldId) -> None:
+    """Empty a field in every record of a table, with the links that the cells were."""
+    await tx.run(_EMPTY_CELLS, table=table, field=field)
+    await tx.run(_FORGET_LINKS, field=field)
+
+
+async def give_keys(tx: Transaction, table: TableId, field: FieldId | None, *, longest: int) -> None:
+    """Let a field's cells be the keys of a table from now on, each of the first record that has it; None: no more keys.
+
+    A text beyond ``longest`` characters is no key.
+    """
+    await tx.run(_TAKE_KEYS, table=table)
+    if field is not None:
+        await tx.run(_GIVE_KEYS, table=table, field=field, longest=longest)
+
+
+async def pass_keys_on(tx: Transaction, table: Table, keys: Sequence[str]) -> None:
+    """Let keys that nobody has any more be those of the first records whose cells hold them, if there are any."""
+    await tx.run(_PASS_KEYS_ON, table=table.id, field=table.key, ids=orjson.dumps(keys).decode())
 
 
 def _values(record: Record) -> dict[str, object]:

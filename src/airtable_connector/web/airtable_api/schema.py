@@ -85,6 +85,7 @@ def shown_table(table: Table, *, shows_fields: bool) -> dict[str, Any]:
 
 def shown_field(field: Field) -> dict[str, Any]:
     """Describe a field, with every option that clients look for."""
-    shown = field.definition()
+    # what only this connector has is of no use to Airtable's clients
+    shown = {name: member for name, member in field.definition().items() if name not in {"told", "formerNames"}}
     options = complete_options(field)
     return {**shown, "options": options} if options else shown

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import orjson
 
-from airtable_connector.records import Action, AttachmentAddresses, Change, Table, Workspace
+from airtable_connector.kernel.ids import TableId
+from airtable_connector.records import Action, AttachmentAddresses, Change, Table, UnknownTable, Workspace
 from airtable_connector.web.domain.envelopes import Envelopes
 from airtable_connector.web.domain.errors import InvalidHeader, TooManyStreams, UnknownParameter
 from airtable_connector.web.domain.listing import read_count
@@ -30,14 +31,15 @@ FARTHEST: Final = 2**62
 def change_json(change: Change, workspace: Workspace) -> dict[str, Any]:
     """Describe a change to callers: cells by field name; ``actor`` is a droplet, ``trace_id`` its request.
 
-    A change of the table itself has no record; what differs in the definition is told as the feed has it.
+    A change of the table itself has no record; what differs in the definition is told as the feed has it. Of a table
+    that is gone, only ids are known.
     """
-    table = workspace.table(change.table)
+    table = _present(workspace, change.table)
     of_schema = change.action is Action.SCHEMA
     return {
         "seq": change.seq,
         "at": change.at,
-        "table": table.name,
+        "table": change.table if table is None else table.name,
         "record": None if of_schema else change.record,
         "action": str(change.action),
         "actor": change.actor,
@@ -124,7 +126,14 @@ class ChangeEndpoints:
         return b"id: %d\nevent: change\ndata: %b\n\n" % (change.seq, data)
 
 
-def _named(table: Table, cells: Any) -> dict[str, Any] | None:
-    if cells is None:
+def _present(workspace: Workspace, table: TableId) -> Table | None:
+    try:
+        return workspace.table(table)
+    except UnknownTable:
         return None
+
+
+def _named(table: Table | None, cells: Any) -> dict[str, Any] | None:
+    if cells is None or table is None:
+        return cells  # type: ignore[no-any-return] # JSON
     return {field.name: cells[field.id] for field in table.fields if field.id in cells}

@@ -56,8 +56,8 @@ def read_listing(table: Table, parameters: Sequence[tuple[str, str]], read_formu
             listing = _filter(listing, value, read_formula)
         elif name in _OPTIONS:
             listing = _OPTIONS[name](listing, value)
-        elif name in table.by_name:
-            condition = equals(table.by_name[name], value)
+        elif (field := table.by_name.get(name) or table.by_former_name.get(name)) is not None:
+            condition = equals(field, value)
             listing = replace(listing, query=replace(listing.query, equals=(*listing.query.equals, condition)))
         else:
             raise UnknownParameter(name, [*OPTION_NAMES, *table.by_name])
