@@ -23,7 +23,8 @@ from tests.factories.told import (
 )
 from tests.fakes import FakeClock
 
-from airtable_connector.database import Database
+from airtable_connector.database import Database, DatabaseLocation, open_database
+from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.kernel.ids import RecordId
 from airtable_connector.records import (
     CLOUD,
@@ -90,7 +91,8 @@ async def test_tables_may_change_names_with_each_other(base: Base) -> None:
 
 
 async def test_former_names_lead_to_the_last_that_had_them(base: Base) -> None:
-    await adopt(base, TASKS, PEOPLE)
+    # the first in the order is the last that has the name
+    await adopt(base, PEOPLE, TASKS)
     await adopt(base, dataclasses.replace(TASKS, name="Work"), PEOPLE)
     assert base.workspace.table("Tasks").name == "Work"
     await adopt(base, dataclasses.replace(TASKS, name="Work"), dataclasses.replace(PEOPLE, name="Tasks"))
@@ -129,6 +131,7 @@ async def test_a_removed_table_goes_with_its_records(base: Base, database: Datab
     assert await adopt(base, PEOPLE) == [(SchemaEvent.TABLE_REMOVED, "Tasks", None)]
 
     assert base.workspace.tables == {"People": PEOPLE}
+    assert base.workspace.memory == 0
     assert await base.workspace.locate(ONE) is None
     with pytest.raises(UnknownTable):
         base.workspace.table("Tasks")
@@ -146,9 +149,9 @@ async def test_a_removed_table_goes_with_its_records(base: Base, database: Datab
     assert await shown(base, ONE) == {"Name": "Ada", "Next": [TWO]}
 
 
-async def test_another_process_shows_what_was_adopted(base: Base, database: Database) -> None:
+async def test_another_process_shows_what_was_adopted(base: Base, location: DatabaseLocation) -> None:
     await adopt(base, TASKS, PEOPLE)
-    async with opened_base(database, tables=[]) as other:
+    async with open_database(location, clock=SystemClock()) as second, opened_base(second, tables=[]) as other:
         await other.shelved()
         await copy(base, ONE, Name="Ada")
         await adopt(base, TASKS)
@@ -209,6 +212,7 @@ async def test_another_key_is_given_to_the_first_record_that_has_it(base: Base) 
     assert second is not None
     assert (first.key, second.key) == ("T", None)
     await base.do(Forget(now, ONE), actor=AIRTABLE)
+    assert (await base.workspace.find(now, "T") or first).id == TWO
     await base.do(Update(now, TWO, {"Title": "U"}))
     assert (await base.workspace.find(now, "U") or first).id == TWO
 
@@ -233,6 +237,13 @@ async def test_tables_of_this_base_alone_stay_and_keep_their_names(base: Base) -
     with pytest.raises(TableNameTaken):
         await adopt(base, dataclasses.replace(TASKS, name="projects"))
     assert list(base.workspace.tables) == ["Projects"]
+
+
+async def test_a_table_of_this_base_that_the_other_one_has_becomes_told(base: Base) -> None:
+    own = dataclasses.replace(TASKS, fields=tuple(dataclasses.replace(field, told=False) for field in TASKS.fields))
+    await base.workspace.add_table(own, actor=ADA)
+    await adopt(base, TASKS)
+    assert base.workspace.tables == {"Tasks": TASKS}
 
 
 async def test_no_more_than_fifty_former_names_are_kept(base: Base) -> None:

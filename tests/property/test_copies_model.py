@@ -183,7 +183,6 @@ class Model:
         cells = {name: cell for name, cell in op.cells.items() if cell not in (None, [])}
         thing = self.things.get(op.record)
         if thing is not None and (thing.cells, thing.created) == (cells, op.created):
-            thing.key = self._free(cells.get("Code"), op.record)
             return "unchanged"
         key = self._free(cells.get("Code"), op.record)
         self.changed[op.record] = self.requests
@@ -221,8 +220,6 @@ class Model:
             if new not in self.things:
                 self.things[new] = dataclasses.replace(thing, created=op.created)
                 self.changed[new] = self.requests
-            elif thing.key is not None and self.things[new].cells.get("Code") == thing.key:
-                self.things[new].key = thing.key
         for record, thing in self.things.items():
             friends = thing.cells.get("Friends", [])
             if old in friends:
@@ -230,6 +227,13 @@ class Model:
                 self.changed[record] = self.requests
                 effect = "updated"
         return effect
+
+    def pass_keys_on(self) -> None:
+        """Let keys that nobody has be those of the first things whose cells hold them."""
+        for thing in sorted(self.things.values(), key=lambda each: each.place):
+            code = thing.cells.get("Code")
+            if code is not None and self.holder(code) is None:
+                thing.key = code
 
     def _remove(self, record: str) -> None:
         del self.things[record]
@@ -310,6 +314,8 @@ class Run:
         outcomes = await asyncio.gather(*map(self.base.workspace.write, writes), return_exceptions=True)
         for (_, operations), outcome in zip(asked, outcomes, strict=True):
             self.check(operations, outcome)
+        # what is asked at once is one transaction
+        self.model.pass_keys_on()
 
     def check(self, operations: tuple[Op, ...], outcome: object) -> None:
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from tests.factories.intents import AGE, NAME, NOON, TABLE, intent
 
 from airtable_connector.airtable import CloudRecord, Done, Merged, NotDone, Refused, Unknown, Why
@@ -23,7 +23,6 @@ from airtable_connector.sync.outbox.fates import (
     Stored,
     TurnedDown,
     after_call,
-    holds,
     looked_at_create,
     looked_at_deletion,
     looked_at_update,
@@ -91,17 +90,17 @@ class Outgoing(RuleBasedStateMachine):
         filled = {name: cell for name, cell in cells.items() if cell is not None}
         self._wish(f"n{number}", Kind.CREATE, filled, number)
 
-    @precondition(lambda self: self.wanted)
     @rule(cells=CELLS, data=st.data())
     def update(self, cells: dict[FieldId, Any], data: st.DataObject) -> None:
-        record = data.draw(st.sampled_from(sorted(self.wanted)))
-        self._wish(record[3:], Kind.UPDATE, cells, next(self.numbers))
+        if self.wanted:
+            record = data.draw(st.sampled_from(sorted(self.wanted)))
+            self._wish(record[3:], Kind.UPDATE, cells, next(self.numbers))
 
-    @precondition(lambda self: self.wanted)
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
-        record = data.draw(st.sampled_from(sorted(self.wanted)))
-        self._wish(record[3:], Kind.DELETE, {}, next(self.numbers))
+        if self.wanted:
+            record = data.draw(st.sampled_from(sorted(self.wanted)))
+            self._wish(record[3:], Kind.DELETE, {}, next(self.numbers))
 
     def _wish(self, name: str, kind: Kind, cells: dict[FieldId, Any], number: int) -> None:
         made = intent(name, kind, cells, number=numbered(number))
@@ -163,9 +162,8 @@ class Outgoing(RuleBasedStateMachine):
         else:
             filled = {name: cell for name, cell in element.cells.items() if cell is not None}
             free = self.cloud.records.keys() - self.real.values()
-            # what a search must not be misled by is tested where it is searched
-            exact = [name for name in free if self.cloud.records[name] == filled]
-            fits = exact if all(holds(self.cloud.records[name], filled) for name in exact) else []
+            # the search itself also claims records with more cells; what keeps it from mistakes needs its own calls
+            fits = [name for name in free if self.cloud.records[name] == filled]
         return looked_at_create(map(self.cloud.record, fits))
 
     def _apply(self, fates: Sequence[tuple[Element, Fate]]) -> None:
@@ -211,4 +209,4 @@ class Outgoing(RuleBasedStateMachine):
 
 
 TestOutgoing = Outgoing.TestCase
-TestOutgoing.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestOutgoing.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

@@ -219,6 +219,14 @@ class Draft:
             for target in link_targets(record.cells.get(linked.id))
         }
 
+    def freed_keys(self) -> list[tuple[Table, list[str]]]:
+        """Return the keys that nobody has any more, of tables in which a record can be without the key in its cell."""
+        freed: dict[TableId, list[str]] = {}
+        for (table, key), holder in self._kept.keys.items():
+            if holder is None and self._tables[table].told:
+                freed.setdefault(table, []).append(key)
+        return [(self._tables[table], keys) for table, keys in freed.items()]
+
     def saved(self) -> tuple[list[Record], list[Record], list[Record]]:
         """Return the records to insert, to update and to delete."""
         inserts, updates, deletes = [], [], []
@@ -389,9 +397,6 @@ class Draft:
         names = (name for name in {**record.cells, **told} if not _alike(record.cells.get(name), told.get(name)))
         before = {name: record.cells.get(name) for name in names}
         if not before and record.created_at == operation.created_at:
-            if record.key != item.key:
-                # whoever had the key may have let it go since
-                self._open.records[record.id] = dataclasses.replace(record, key=self._free_key(table, item.key, record))
             return Written(Effected.UNCHANGED, table, record)
         copied = self._as_copied(item, dataclasses.replace(record, created_at=operation.created_at), told)
         self._append(actor, copied, Action.UPDATE, before, {name: told.get(name) for name in before})
@@ -435,9 +440,9 @@ class Draft:
                 old, id=operation.becomes, created_at=operation.created_at, modified_at=self.at, changed=seq
             )
             self._append(actor, new, Action.CREATE, None, new.cells)
-        if old.key is not None and old.key == operation.table.key_of(new.cells):
-            new = dataclasses.replace(new, key=self._free_key(operation.table, old.key, new))
-        self._open.records[new.id] = new
+            self._open.records[new.id] = new
+            if new.key is not None:
+                self._open.keys[new.table, new.key] = new.id
 
     def _redirect_links(self, actor: Actor, table: Table, former: RecordId, becomes: RecordId) -> None:
         for record in self._all_records() if table.id in self._linked_to else ():
@@ -602,8 +607,9 @@ class Draft:
     def _present_links(self, known: Field, targets: list[str], held: object) -> list[str]:
         """Return links by the ids that records have now; those that the cell held already stay as they are."""
         present: dict[str, None] = {}
+        held_already = frozenset(link_targets(held))
         for target in targets:
-            if target in link_targets(held):
+            if target in held_already:
                 present[target] = None
                 continue
             record = self._known_by(target)

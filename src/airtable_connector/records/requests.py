@@ -92,7 +92,7 @@ class Copy:
 
     ``cells`` are keyed by field id and in the form in which cells are kept; nothing is checked against the fields'
     types. Cells of fields that the table has not, and of those that are facts of the record, are left out. Links may
-    lead to records that are not there yet. A key that another record has stays with that one.
+    lead to records that are not there yet. A key that another record has stays with that one, until it lets it go.
 
     With ``basis``, nothing is done where the record, or its removal, changed at a feed position beyond it.
     """

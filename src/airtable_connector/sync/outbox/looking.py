@@ -8,13 +8,11 @@ from typing import Final
 from airtable_connector.airtable import (
     AirtableClient,
     CloudClientClosed,
-    CloudQuotaSpent,
     CloudRecord,
     Done,
     Lane,
     NotDone,
     Outcome,
-    PaceQueueFull,
     Page,
     Refused,
     Unknown,
@@ -22,6 +20,7 @@ from airtable_connector.airtable import (
 )
 from airtable_connector.database import Database
 from airtable_connector.kernel.clock import Clock, iso
+from airtable_connector.kernel.errors import LimitReached
 from airtable_connector.kernel.ids import FieldId, RecordId, TableId
 from airtable_connector.kernel.observer import Fact, Observer
 from airtable_connector.records import Cell, Table, Workspace
@@ -272,7 +271,7 @@ class Looker:
     async def _ask_get(self, table: Table, records: Sequence[RecordId]) -> Outcome[Page]:
         try:
             return await self._client.get(table.id, records, lane=Lane.OUTBOX)
-        except (CloudQuotaSpent, PaceQueueFull) as refusal:
+        except LimitReached as refusal:  # before anything was sent
             return NotDone(Why.QUOTA_SPENT, pause=refusal.retry_after)
         except CloudClientClosed:
             return NotDone(Why.UNREACHED)
@@ -291,7 +290,7 @@ class Looker:
     async def _ask_list(self, table: Table, formula: str, offset: str | None) -> Outcome[Page]:
         try:
             return await self._client.list_page(table.id, formula=formula, offset=offset, lane=Lane.OUTBOX)
-        except (CloudQuotaSpent, PaceQueueFull) as refusal:
+        except LimitReached as refusal:  # before anything was sent
             return NotDone(Why.QUOTA_SPENT, pause=refusal.retry_after)
         except CloudClientClosed:
             return NotDone(Why.UNREACHED)

@@ -12,16 +12,15 @@ from airtable_connector.airtable import (
     Cells,
     Change,
     CloudClientClosed,
-    CloudQuotaSpent,
     Done,
     Lane,
     NotDone,
-    PaceQueueFull,
     Refused,
     Why,
 )
 from airtable_connector.database import Database, Reader, Transaction
 from airtable_connector.kernel.clock import Clock
+from airtable_connector.kernel.errors import LimitReached
 from airtable_connector.kernel.ids import Ids, RecordId, TableId
 from airtable_connector.kernel.observer import Fact, Observer
 from airtable_connector.records import Table, Workspace
@@ -319,7 +318,7 @@ class Sender:
     async def _ask(self, noted: _Noted) -> Answered:
         try:
             return await self._write(noted)
-        except (CloudQuotaSpent, PaceQueueFull) as refusal:
+        except LimitReached as refusal:  # before anything was sent
             return NotDone(Why.QUOTA_SPENT, pause=min(refusal.retry_after, LONGEST_PAUSE))
         except CloudClientClosed:
             return NotDone(Why.UNREACHED, pause=LONGEST_PAUSE)
