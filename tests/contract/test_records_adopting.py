@@ -5,16 +5,30 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.factories.records import ADA, PROJECTS, Base, a_table, choices, opened_base
+from tests.factories.records import ADA, PROJECTS, Base, opened_base
+from tests.factories.told import (
+    AIRTABLE,
+    NAME,
+    NEXT,
+    ONE,
+    PEOPLE,
+    SIZE,
+    STAGE,
+    TASKS,
+    TWO,
+    a_told_field,
+    adopt,
+    copy,
+    with_fields,
+)
 from tests.fakes import FakeClock
 
-from airtable_connector.database import Database
-from airtable_connector.kernel.ids import FieldId, RecordId
+from airtable_connector.database import Database, DatabaseLocation, open_database
+from airtable_connector.kernel.clock import SystemClock
+from airtable_connector.kernel.ids import RecordId
 from airtable_connector.records import (
     CLOUD,
     Action,
-    Actor,
-    Copy,
     Create,
     Field,
     FieldType,
@@ -22,53 +36,21 @@ from airtable_connector.records import (
     Query,
     SchemaEvent,
     Sort,
-    Table,
     TableNameTaken,
     UnknownTable,
     Update,
     Verified,
     read_tables,
-    stable_id,
     verify_feed,
 )
 
 pytestmark = pytest.mark.anyio
-
-AIRTABLE = Actor(CLOUD, "00000000-0000-4000-8000-00000000c10d")
-CREATED = "2025-03-04T05:06:07.000Z"
-ONE, TWO = RecordId("recTold0000000001"), RecordId("recTold0000000002")
-
-
-def a_told_field(name: str, kind: FieldType = FieldType.SINGLE_LINE_TEXT, **options: Any) -> Field:
-    return Field(FieldId(stable_id("fld", "told", name)), name, kind, options, told=True)
-
-
-def with_fields(table: Table, *fields: Field, **changes: Any) -> Table:
-    return dataclasses.replace(table, fields=fields, **changes)
-
-
-NAME, SIZE = a_told_field("Name"), a_told_field("Size", FieldType.NUMBER, precision=1)
-STAGE = a_told_field("Stage", FieldType.SINGLE_SELECT, choices=choices("Waiting", "Done"))
-NEXT = a_told_field("Next", FieldType.MULTIPLE_RECORD_LINKS, linkedTableId=stable_id("tbl", "tests", "Tasks"))
-TASKS = a_table("Tasks", "Name", NAME, SIZE, STAGE, NEXT)
-PEOPLE = a_table("People", "Name", dataclasses.replace(NAME, id=FieldId("fldOfPeople0000001")))
 
 
 @pytest.fixture
 async def base(database: Database, clock: FakeClock) -> AsyncIterator[Base]:
     async with opened_base(database, clock=clock, tables=[]) as opened:
         yield opened
-
-
-async def adopt(base: Base, *tables: Table) -> list[tuple[SchemaEvent, str, str | None]]:
-    changes = await base.workspace.adopt_tables(tables, actor=AIRTABLE)
-    return [(change.event, change.name, change.before) for change in changes]
-
-
-async def copy(base: Base, record: RecordId, **cells: Any) -> None:
-    now = base.workspace.table(TASKS.id)
-    told = {now.field(name).id: cell for name, cell in cells.items()}
-    await base.do(Copy(now, record, CREATED, told), actor=AIRTABLE)
 
 
 async def shown(base: Base, record: RecordId) -> dict[str, Any] | None:
@@ -109,7 +91,8 @@ async def test_tables_may_change_names_with_each_other(base: Base) -> None:
 
 
 async def test_former_names_lead_to_the_last_that_had_them(base: Base) -> None:
-    await adopt(base, TASKS, PEOPLE)
+    # the first in the order is the last that has the name
+    await adopt(base, PEOPLE, TASKS)
     await adopt(base, dataclasses.replace(TASKS, name="Work"), PEOPLE)
     assert base.workspace.table("Tasks").name == "Work"
     await adopt(base, dataclasses.replace(TASKS, name="Work"), dataclasses.replace(PEOPLE, name="Tasks"))
@@ -148,6 +131,7 @@ async def test_a_removed_table_goes_with_its_records(base: Base, database: Datab
     assert await adopt(base, PEOPLE) == [(SchemaEvent.TABLE_REMOVED, "Tasks", None)]
 
     assert base.workspace.tables == {"People": PEOPLE}
+    assert base.workspace.memory == 0
     assert await base.workspace.locate(ONE) is None
     with pytest.raises(UnknownTable):
         base.workspace.table("Tasks")
@@ -165,9 +149,9 @@ async def test_a_removed_table_goes_with_its_records(base: Base, database: Datab
     assert await shown(base, ONE) == {"Name": "Ada", "Next": [TWO]}
 
 
-async def test_another_process_shows_what_was_adopted(base: Base, database: Database) -> None:
+async def test_another_process_shows_what_was_adopted(base: Base, location: DatabaseLocation) -> None:
     await adopt(base, TASKS, PEOPLE)
-    async with opened_base(database, tables=[]) as other:
+    async with open_database(location, clock=SystemClock()) as second, opened_base(second, tables=[]) as other:
         await other.shelved()
         await copy(base, ONE, Name="Ada")
         await adopt(base, TASKS)
@@ -228,6 +212,7 @@ async def test_another_key_is_given_to_the_first_record_that_has_it(base: Base) 
     assert second is not None
     assert (first.key, second.key) == ("T", None)
     await base.do(Forget(now, ONE), actor=AIRTABLE)
+    assert (await base.workspace.find(now, "T") or first).id == TWO
     await base.do(Update(now, TWO, {"Title": "U"}))
     assert (await base.workspace.find(now, "U") or first).id == TWO
 
@@ -252,6 +237,13 @@ async def test_tables_of_this_base_alone_stay_and_keep_their_names(base: Base) -
     with pytest.raises(TableNameTaken):
         await adopt(base, dataclasses.replace(TASKS, name="projects"))
     assert list(base.workspace.tables) == ["Projects"]
+
+
+async def test_a_table_of_this_base_that_the_other_one_has_becomes_told(base: Base) -> None:
+    own = dataclasses.replace(TASKS, fields=tuple(dataclasses.replace(field, told=False) for field in TASKS.fields))
+    await base.workspace.add_table(own, actor=ADA)
+    await adopt(base, TASKS)
+    assert base.workspace.tables == {"Tasks": TASKS}
 
 
 async def test_no_more_than_fifty_former_names_are_kept(base: Base) -> None:

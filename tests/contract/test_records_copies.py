@@ -7,19 +7,19 @@ from typing import Any
 import orjson
 import pytest
 from tests.factories.records import ADA, Base, a_table, choices, opened_base
+from tests.factories.told import AIRTABLE, CREATED, ONE, THREE, TWO, a_told_field
 
-from airtable_connector.database import Database
+from airtable_connector.database import Database, DatabaseLocation, open_database
+from airtable_connector.kernel.clock import SystemClock
 from airtable_connector.kernel.ids import FieldId, RecordId
 from airtable_connector.records import (
     CLOUD,
     Action,
-    Actor,
     Copy,
     Create,
     Delete,
     Done,
     Effected,
-    Field,
     FieldType,
     Forget,
     KeyTaken,
@@ -35,15 +35,6 @@ from airtable_connector.records import (
 )
 
 pytestmark = pytest.mark.anyio
-
-AIRTABLE = Actor(CLOUD, "00000000-0000-4000-8000-00000000c10d")
-CREATED = "2025-03-04T05:06:07.000Z"
-ONE, TWO, THREE = (RecordId(f"recTold{number:010}") for number in (1, 2, 3))
-
-
-def a_told_field(name: str, kind: FieldType, **options: Any) -> Field:
-    return Field(FieldId(stable_id("fld", "tests", name)), name, kind, options, told=True)
-
 
 PEOPLE = a_table("People", "Name", a_told_field("Name", FieldType.SINGLE_LINE_TEXT))
 TASKS = a_table(
@@ -139,11 +130,11 @@ async def test_a_copy_with_another_moment_of_creation_changes_it(base: Base) -> 
     assert found.created_at == "2026-01-01T00:00:00.000Z"
 
 
-async def test_memory_and_store_write_a_copied_object_alike(base: Base, database: Database) -> None:
+async def test_memory_and_store_write_a_copied_object_alike(base: Base, location: DatabaseLocation) -> None:
     await base.shelved()
     await told_to(base, copy(ONE, Seen=[{"zeta": 1.0, "b": {"yy": None, "x": 2}, "a": "x\x00y"}]))
 
-    async with opened_base(database, tables=[]) as other:
+    async with open_database(location, clock=SystemClock()) as second, opened_base(second, tables=[]) as other:
         read = await other.workspace.find(TASKS, ONE)
         assert read is not None
         assert base.workspace.record_from_memory(TASKS, ONE) == TASKS.encode(read)
@@ -367,6 +358,21 @@ async def test_the_id_of_a_record_that_is_gone_is_noted_all_the_same(base: Base)
     assert await base.workspace.present_ids([RecordId(first)]) == {first: ONE}
 
 
+async def test_links_to_a_record_that_is_gone_follow_its_new_id(base: Base) -> None:
+    first = await base.create(TASKS, Code="T-1")
+    second = await base.create(TASKS, Code="T-2", Next=[first])
+    await base.do(Delete(TASKS, first))
+    assert await effects(base, rename(first, ONE), rename(first, ONE)) == [Effected.UPDATED, Effected.UNCHANGED]
+    assert (await task(base, second) or {})["Next"] == [ONE]
+
+
+async def test_a_rename_to_the_same_id_changes_nothing(base: Base) -> None:
+    await told_to(base, copy(ONE, Code="T-1"))
+    assert await effects(base, rename(ONE, ONE)) == [Effected.UNCHANGED]
+    await told_to(base, Forget(TASKS, ONE))
+    assert await task(base, ONE) is None
+
+
 async def test_a_rename_and_a_copy_of_one_request_give_way_to_what_came_between(base: Base) -> None:
     first = await base.create(TASKS, Code="T-1")
     basis = base.workspace.head.seq
@@ -405,9 +411,9 @@ async def test_comments_follow_a_renamed_record(base: Base) -> None:
     assert [comment.text for comment in await base.workspace.comments.page(ONE, count=9)] == ["so be it"]
 
 
-async def test_another_process_shows_a_rename_that_takes_an_earlier_id(base: Base, database: Database) -> None:
+async def test_another_process_shows_a_rename_that_takes_an_earlier_id(base: Base, location: DatabaseLocation) -> None:
     await told_to(base, copy(ONE, Code="T-1"), copy(TWO, Code="T-2"))
-    async with opened_base(database, tables=[]) as other:
+    async with open_database(location, clock=SystemClock()) as second, opened_base(second, tables=[]) as other:
         await other.shelved()
         await told_to(base, Forget(TASKS, ONE), rename(TWO, ONE))
         await other.workspace.follow()
@@ -417,11 +423,13 @@ async def test_another_process_shows_a_rename_that_takes_an_earlier_id(base: Bas
         assert await other.workspace.count(TASKS) == 1
 
 
-async def test_a_key_that_was_let_go_is_taken_by_the_next_copy_of_a_record_that_lacked_it(base: Base) -> None:
-    await told_to(base, copy(ONE, Code="T"), copy(TWO, Code="T"))
+async def test_a_key_that_is_let_go_passes_to_the_first_record_that_lacked_it(base: Base) -> None:
+    await told_to(base, copy(ONE, Code="T"), copy(TWO, Code="T", Size=2), copy(THREE, Code="T", Size=3))
     await told_to(base, Forget(TASKS, ONE))
-    assert await effects(base, copy(TWO, Code="T")) == [Effected.UNCHANGED]
-    assert await base.cells(TASKS, "T") == {"Code": "T", "Made": CREATED}
+    assert await base.cells(TASKS, "T") == {"Code": "T", "Size": 2, "Made": CREATED}
+    await base.do(Update(TASKS, TWO, {"Code": "U"}))
+    await base.do(Upsert(TASKS, {"Code": "T", "Size": 4}))
+    assert await task(base, THREE) == {"Code": "T", "Size": 4, "Made": CREATED}
 
 
 # callers in told tables

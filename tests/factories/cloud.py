@@ -32,8 +32,8 @@ from airtable_connector.web.airtable_api import DERIVED_ID
 
 TEXT, NUMBER = FieldType.SINGLE_LINE_TEXT, FieldType.NUMBER
 
-DAY = a_field("Day", FieldType.DATE)
-"""A text here and a date there, so that callers can write what is refused."""
+DAY = a_field("Day", FieldType.DATE_TIME, timeZone="utc")
+"""A text here and a moment there, so that callers can write what is refused, or spelled otherwise."""
 
 PLAIN = a_table("Plain", None, a_field("Name", TEXT), a_field("Age", NUMBER, precision=0), DAY)
 KEYED = a_table("Keyed", None, a_field("Name", TEXT), a_field("Age", NUMBER, precision=0), a_field(CONNECTOR_KEY, TEXT))

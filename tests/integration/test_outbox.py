@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ from airtable_connector.sync.outbox import (
     ReceiptState,
     WriteRefused,
 )
-from airtable_connector.sync.overlay import Rule
+from airtable_connector.sync.overlay import Rule, Told, overlay
 from airtable_connector.sync.overlay import Side as Winner
 
 pytestmark = pytest.mark.anyio
@@ -207,7 +207,7 @@ async def test_a_refused_update_is_put_back_and_can_be_dropped(here: Side, there
     refused = await here.do(Update(PLAIN, made.real, {"Day": "someday", "Name": "eve"}))
     assert refused.state is ReceiptState.REFUSED
     (letter,) = await dead(here)
-    assert await here.cells(PLAIN, made.real) == {"Name": "ada", "Day": "2026-01-05", "Age": 44}
+    assert await here.cells(PLAIN, made.real) == {"Name": "ada", "Day": "2026-01-05T00:00:00.000Z", "Age": 44}
     await here.outbox.drop(letter.number)
     assert await here.outbox.dead_letters(count=10) == []
     assert (await here.outbox.receipt(refused.first, refused.last)).state is ReceiptState.REFUSED
@@ -384,6 +384,37 @@ async def test_whatever_goes_wrong_all_writes_take_effect_once_and_in_order(
     wanted = {f"n{number}": number % 4 - 1 if number % 4 else None for number in range(40) if number % 5 != 4}
     assert sorted((each["Name"], each.get("Age")) for each in found) == sorted(wanted.items())
     assert shown == found
+
+
+async def test_who_stops_waits_for_the_calls_under_way_and_begins_no_more(
+    here: Side, there: Wire, proxy: FaultyProxy
+) -> None:
+    proxy.order(Fault.HELD_ANSWER, method="POST")
+    done = await here.write(Create(PLAIN, {"Name": "ada"}))
+    await asyncio.to_thread(proxy.wait_for, 1)
+    finishing = asyncio.ensure_future(here.outbox.finish(within=WAIT))
+    later = await here.write(Create(PLAIN, {"Name": "bob"}))
+    await here.outbox.take()
+    assert not finishing.done()
+    proxy.release()
+    await finishing
+    states = [(await here.outbox.receipt(each.first, each.seq)).state for each in (done, later)]
+    assert states == [ReceiptState.DONE, ReceiptState.WAITING]
+    assert named(there, "Plain") == ["ada"]
+
+
+async def test_what_airtable_spells_otherwise_is_no_conflict_for_who_reads_it_at_that_moment(
+    here: Side, there: Wire
+) -> None:
+    began = datetime.now(UTC)
+    (made,) = (await here.do(Create(PLAIN, {"Name": "ada", "Day": "2026-01-05"}))).records
+    assert made.real is not None
+    (stored,) = there.list("Plain")
+    day = PLAIN.by_name["Day"].id
+    told = Told(PLAIN.id, made.real, {PLAIN.by_name["Name"].id: "ada", day: stored["fields"]["Day"]})
+    found = await here.outbox.open_cells([made.real], since=began)
+    assert stored["fields"]["Day"] == "2026-01-05T00:00:00.000Z"
+    assert overlay(told, found[made.real], Rule.THEIRS).conflicts == []
 
 
 async def dead(here: Side) -> Sequence[Intent]:

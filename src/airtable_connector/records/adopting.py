@@ -64,11 +64,12 @@ def adopted(present: Tables, told: Sequence[Table]) -> Adoption:
     Raises:
         TableNameTaken: a table that is not told has the name of one of them.
     """
-    local = {table.name.casefold() for table in present.values() if not table.told}
+    ids = {table.id for table in told}
+    before = {table.id: table for table in present.values() if table.told or table.id in ids}
+    local = {table.name.casefold() for table in present.values() if table.id not in before}
     for table in told:
         if table.name.casefold() in local:
             raise TableNameTaken(table.name)
-    before = {table.id: table for table in present.values() if table.told}
     now = [_grown(before.get(table.id), table) for table in _with_former_names(before, told)]
     kept = {table.id for table in now}
     removed = [table for table in before.values() if table.id not in kept]

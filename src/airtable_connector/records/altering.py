@@ -219,7 +219,7 @@ def keeps_its_json(old: Table, new: Table) -> bool:
 
 
 def _writes_alike(was: Field, now: Field) -> bool:
-    if (was.id, was.name, was.type, was.is_fact) != (now.id, now.name, now.type, now.is_fact):
+    if (was.id, was.name, was.type) != (now.id, now.name, now.type):
         return False
     return was.options == now.options or not (now.computed or renamed_choices(was, now))
 

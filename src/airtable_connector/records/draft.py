@@ -219,6 +219,14 @@ class Draft:
             for target in link_targets(record.cells.get(linked.id))
         }
 
+    def freed_keys(self) -> list[tuple[Table, list[str]]]:
+        """Return the keys that nobody has any more, of tables in which a record can be without the key in its cell."""
+        freed: dict[TableId, list[str]] = {}
+        for (table, key), holder in self._kept.keys.items():
+            if holder is None and self._tables[table].told:
+                freed.setdefault(table, []).append(key)
+        return [(self._tables[table], keys) for table, keys in freed.items()]
+
     def saved(self) -> tuple[list[Record], list[Record], list[Record]]:
         """Return the records to insert, to update and to delete."""
         inserts, updates, deletes = [], [], []
@@ -333,9 +341,15 @@ class Draft:
         table = item.operation.table
         wanted = self._settled(table, item.cells, record.cells)
         sent = {name: wanted.get(name) for name in item.cells}
+        return self._replace_cells(actor, record, sent, item.warnings)
+
+    def _replace_cells(
+        self, actor: Actor, record: Record, sent: Mapping[str, Cell | None], warnings: tuple[str, ...]
+    ) -> Written:
+        table = self._tables[record.table]
         before = {name: record.cells.get(name) for name in sent if record.cells.get(name) != sent[name]}
         if not before:
-            return Written(Effected.UNCHANGED, table, record, item.warnings)
+            return Written(Effected.UNCHANGED, table, record, warnings)
         after = {name: sent[name] for name in before}
         merged = {**record.cells, **after}
         cells = {name: cell for name, cell in merged.items() if cell is not None}
@@ -348,7 +362,7 @@ class Draft:
         changed = dataclasses.replace(record, key=key, modified_at=self.at, changed=self._head.seq + 1, cells=cells)
         self._append(actor, changed, Action.UPDATE, before, after)
         self._open.records[record.id] = changed
-        return Written(Effected.UPDATED, table, changed, item.warnings)
+        return Written(Effected.UPDATED, table, changed, warnings)
 
     def _merge(self, actor: Actor, item: Prepared, operation: Merge) -> Written:
         found = self._counterparts(operation, {name: item.cells.get(name) for name in operation.on})
@@ -383,9 +397,6 @@ class Draft:
         names = (name for name in {**record.cells, **told} if not _alike(record.cells.get(name), told.get(name)))
         before = {name: record.cells.get(name) for name in names}
         if not before and record.created_at == operation.created_at:
-            if record.key != item.key:
-                # whoever had the key may have let it go since
-                self._open.records[record.id] = dataclasses.replace(record, key=self._free_key(table, item.key, record))
             return Written(Effected.UNCHANGED, table, record)
         copied = self._as_copied(item, dataclasses.replace(record, created_at=operation.created_at), told)
         self._append(actor, copied, Action.UPDATE, before, {name: told.get(name) for name in before})
@@ -411,38 +422,45 @@ class Draft:
         old, new = self._find(operation.record), self._find(becomes)
         if new is not None and new.table != table.id:
             raise KeyTaken(table.name, "id", becomes, becomes)
-        self._open.renames.append((operation.record, becomes))
-        if old is None or old.table != table.id:
+        if operation.record == becomes:
             return Written(Effected.UNCHANGED, table, new)
+        before = self._head.seq
+        self._open.renames.append((operation.record, becomes))
+        if old is not None and old.table == table.id:
+            self._replace_record(actor, operation, old, new)
+        self._redirect_links(actor, table, operation.record, becomes)
+        effect = Effected.UNCHANGED if self._head.seq == before else Effected.UPDATED
+        return Written(effect, table, self._find(becomes))
+
+    def _replace_record(self, actor: Actor, operation: Rename, old: Record, new: Record | None) -> None:
         self._remove(actor, old)
         if new is None:
             seq = self._head.seq + 1
             new = dataclasses.replace(
-                old, id=becomes, created_at=operation.created_at, modified_at=self.at, changed=seq
+                old, id=operation.becomes, created_at=operation.created_at, modified_at=self.at, changed=seq
             )
             self._append(actor, new, Action.CREATE, None, new.cells)
-        if old.key is not None and old.key == table.key_of(new.cells):
-            new = dataclasses.replace(new, key=self._free_key(table, old.key, new))
-        self._open.records[becomes] = new
-        self._redirect_links(actor, old, becomes)
-        return Written(Effected.UPDATED, table, self._record(becomes))
+            self._open.records[new.id] = new
+            if new.key is not None:
+                self._open.keys[new.table, new.key] = new.id
 
-    def _redirect_links(self, actor: Actor, gone: Record, becomes: RecordId) -> None:
-        for record in self._all_records() if gone.table in self._linked_to else ():
-            table = self._tables[record.table]
+    def _redirect_links(self, actor: Actor, table: Table, former: RecordId, becomes: RecordId) -> None:
+        for record in self._all_records() if table.id in self._linked_to else ():
             cells: dict[str, Cell | None] = {}
-            for linked in table.link_fields:
+            for linked in self._tables[record.table].link_fields:
                 targets = link_targets(record.cells.get(linked.id))
-                if gone.id in targets:
-                    cells[linked.id] = list(dict.fromkeys(becomes if each == gone.id else each for each in targets))
+                if former in targets and linked.options["linkedTableId"] == table.id:
+                    cells[linked.id] = list(dict.fromkeys(becomes if each == former else each for each in targets))
             if cells:
-                self._change(actor, Prepared(Update(table, record.id, {}), cells, None, ()), record)
+                self._replace_cells(actor, record, cells, ())
 
     def _is_overtaken(self, record_id: str, basis: int | None) -> bool:
         """Tell whether a record changed beyond a position; what the present request itself did does not count."""
         if basis is None:
             return False
-        names = [record_id, *(former for former, becomes in self._open.renames if becomes == record_id)]
+        names = {record_id}
+        for former, becomes in reversed(self._open.renames):
+            names |= {former} if becomes in names else set()
         return any(self._position(name) > basis for name in names)
 
     def _position(self, record_id: str) -> int:
@@ -589,8 +607,9 @@ class Draft:
     def _present_links(self, known: Field, targets: list[str], held: object) -> list[str]:
         """Return links by the ids that records have now; those that the cell held already stay as they are."""
         present: dict[str, None] = {}
+        held_already = frozenset(link_targets(held))
         for target in targets:
-            if target in link_targets(held):
+            if target in held_already:
                 present[target] = None
                 continue
             record = self._known_by(target)

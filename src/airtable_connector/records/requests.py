@@ -92,7 +92,7 @@ class Copy:
 
     ``cells`` are keyed by field id and in the form in which cells are kept; nothing is checked against the fields'
     types. Cells of fields that the table has not, and of those that are facts of the record, are left out. Links may
-    lead to records that are not there yet. A key that another record has stays with that one.
+    lead to records that are not there yet. A key that another record has stays with that one, until it lets it go.
 
     With ``basis``, nothing is done where the record, or its removal, changed at a feed position beyond it.
     """
@@ -117,9 +117,10 @@ class Forget:
 class Rename:
     """Have a record known by another id from now on, as the other base told it; repeated, it changes nothing more.
 
-    The former id leads to it for ever, wherever callers name records. Links to it are changed. The record keeps its
-    place in the order; the feed has it removed, and added under the new id. If there is a record of that id already,
-    the one with the former id goes. For tables whose links are told.
+    The former id leads to it for ever, wherever callers name records, even if no record has either id now. Links to it
+    are changed. The record keeps its place in the order; the feed has it removed, and added under the new id. If there
+    is a record of that id already, the one with the former id goes. For tables whose links are told. No other record
+    is given a former id.
     """
 
     table: Table

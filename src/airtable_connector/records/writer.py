@@ -409,7 +409,7 @@ class Writer:
 
     async def _save_records(self, tx: Transaction, draft: Draft) -> None:
         inserts, updates, deletes = draft.saved()
-        if not (draft.entries or draft.renames or updates):
+        if not (draft.entries or draft.renames):
             return
         if draft.renames:
             await storage.keep_former_ids(tx, draft.renames)
@@ -419,6 +419,8 @@ class Writer:
         await storage.remove_comments_of(tx, deletes)
         await storage.update_records(tx, updates)
         await storage.insert_records(tx, inserts)
+        for table, keys in draft.freed_keys():
+            await storage.pass_keys_on(tx, table, keys)
         gained, lost = draft.links()
         if lost:
             await storage.remove_links(tx, lost)

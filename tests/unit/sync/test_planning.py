@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.factories.intents import AGE, NAME, OTHER_TABLE, TABLE, intent, rec
 
-from airtable_connector.sync.outbox.intents import ALONE, CreationKey, Intent, Kind, by_target
+from airtable_connector.sync.outbox.intents import ALONE, CreationKey, Element, Intent, Kind, by_target
 from airtable_connector.sync.outbox.planning import Call, Known, Plan, plan
 
 MINTED = CreationKey(NAME, minted=True)
@@ -96,11 +96,11 @@ def test_two_records_of_one_key_do_not_travel_together() -> None:
     assert call_of(one, two, key=OWN).numbers == [one.number]
 
 
-def test_a_create_without_a_key_waits_while_a_look_could_take_it_for_another() -> None:
-    lost = intent("a", Kind.CREATE, {NAME: "x"}, call="cal1")
+def test_a_create_without_a_key_waits_while_a_search_could_take_it_for_another() -> None:
+    lost = Element((intent("a", Kind.CREATE, {NAME: "x"}, call="cal1"),))
     same, other = intent("b", Kind.CREATE, {NAME: "x", AGE: 1}), intent("c", Kind.CREATE, {NAME: "y"})
-    assert call_of(same, other, uncertain=[lost]).numbers == [other.number]
-    assert call_of(same, other, key=MINTED, uncertain=[lost]).numbers == [same.number, other.number]
+    assert call_of(same, other, searched_for=[lost]).numbers == [other.number]
+    assert call_of(same, other, key=MINTED, searched_for=[lost]).numbers == [same.number, other.number]
 
 
 def test_after_a_refusal_that_named_nobody_calls_are_smaller() -> None:

@@ -8,7 +8,7 @@ import orjson
 
 from airtable_connector.database import Reader, Sql, Transaction
 from airtable_connector.kernel.ids import FieldId, TableId
-from airtable_connector.records.schema import Field, FieldType, Record, storable
+from airtable_connector.records.schema import Field, FieldType, Record, Table, storable
 from airtable_connector.records.storage.rows import ID_LIST, record_from, select_records
 
 _BY_IDS = select_records(f"where id in {ID_LIST[0]}", f"where id in {ID_LIST[1]}")
@@ -66,6 +66,13 @@ _GIVE_KEYS = Sql(
         f"update records set key = {cell} where ordinal in (select min(ordinal) from records"
         f" where table_id = :table and length({cell}) <= :longest group by {cell})"
         for cell in ("cells ->> :field", "cells ->> cast(:field as text)")
+    )
+)
+_PASS_KEYS_ON = Sql(
+    *(
+        f"update records set key = {cell} where ordinal in (select min(ordinal) from records"
+        f" where table_id = :table and key is null and {cell} in {keys} group by {cell})"
+        for cell, keys in (("cells ->> :field", ID_LIST[0]), ("cells ->> cast(:field as text)", ID_LIST[1]))
     )
 )
 _COUNT = "select count(*) from records where table_id = :table"
@@ -132,6 +139,11 @@ async def give_keys(tx: Transaction, table: TableId, field: FieldId | None, *, l
     await tx.run(_TAKE_KEYS, table=table)
     if field is not None:
         await tx.run(_GIVE_KEYS, table=table, field=field, longest=longest)
+
+
+async def pass_keys_on(tx: Transaction, table: Table, keys: Sequence[str]) -> None:
+    """Let keys that nobody has any more be those of the first records whose cells hold them, if there are any."""
+    await tx.run(_PASS_KEYS_ON, table=table.id, field=table.key, ids=orjson.dumps(keys).decode())
 
 
 def _values(record: Record) -> dict[str, object]:

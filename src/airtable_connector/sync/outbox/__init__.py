@@ -17,11 +17,12 @@ from airtable_connector.sync.outbox.receipts import (
     read_receipt_id,
     receipt_id,
 )
-from airtable_connector.sync.outbox.sending import CallSettled, OutboxRests
+from airtable_connector.sync.outbox.sending import Attribution, CallSettled, OutboxRests
 from airtable_connector.sync.outbox.wording import Wording
 
 __all__ = [
     "CONNECTOR_KEY",
+    "Attribution",
     "CallSettled",
     "ConflictsKept",
     "DeadLetterNotFound",

@@ -8,13 +8,11 @@ from typing import Final
 from airtable_connector.airtable import (
     AirtableClient,
     CloudClientClosed,
-    CloudQuotaSpent,
     CloudRecord,
     Done,
     Lane,
     NotDone,
     Outcome,
-    PaceQueueFull,
     Page,
     Refused,
     Unknown,
@@ -22,6 +20,7 @@ from airtable_connector.airtable import (
 )
 from airtable_connector.database import Database
 from airtable_connector.kernel.clock import Clock, iso
+from airtable_connector.kernel.errors import LimitReached
 from airtable_connector.kernel.ids import FieldId, RecordId, TableId
 from airtable_connector.kernel.observer import Fact, Observer
 from airtable_connector.records import Cell, Table, Workspace
@@ -49,7 +48,7 @@ from airtable_connector.sync.outbox.intents import (
     opened,
 )
 from airtable_connector.sync.outbox.opening import table_or_none, with_real_links
-from airtable_connector.sync.outbox.sending import IDLE, REST, TABLE_GONE, Sender, uncertain_creates
+from airtable_connector.sync.outbox.sending import IDLE, MOST_READ, REST, TABLE_GONE, Sender
 from airtable_connector.sync.outbox.settling import Settlement, Shown
 from airtable_connector.sync.outbox.wording import Wording
 from airtable_connector.sync.overlay import Conflict, Told, overlay
@@ -181,7 +180,7 @@ class Looker:
         if keyed and key is not None:
             await self._aftermath.apply(table, await self._find_by_key(table, keyed, key))
         if keyless:
-            await self._aftermath.apply(table, await self._find_by_cells(table, keyless, key))
+            await self._settle_keyless(table, keyless, key)
 
     async def _lose(self, elements: Sequence[Element]) -> None:
         intents = [intent for element in elements for intent in element.intents]
@@ -227,16 +226,29 @@ class Looker:
             found.setdefault(str(record.cells.get(key.field)), []).append(record)
         return [(element, looked_at_create(found[text])) for text, element in keyed.items()]
 
-    async def _find_by_cells(
-        self, table: Table, elements: Sequence[Element], key: CreationKey | None
-    ) -> Sequence[tuple[Element, Fate]]:
+    async def _settle_keyless(self, table: Table, elements: Sequence[Element], key: CreationKey | None) -> None:
         """Claim records that are as the creates would have made them, and that are no other intent's work."""
+        async with self._sender.held(elements):
+            if await self._could_be_anothers(table, elements, key):
+                raise _LookFailed(IDLE)
+            since = min(each.first.sent_at or each.first.at for each in elements) - CLOCKS
+            records = await self._search(table, f"IS_AFTER(CREATED_TIME(), '{iso(since)}')")
+            fates = await self._claims(table, elements, records)
+            await self._aftermath.apply(table, fates)
+
+    async def _could_be_anothers(self, table: Table, elements: Sequence[Element], key: CreationKey | None) -> bool:
+        """Tell whether what is found could be the work of a create that is under way, or must be looked at first."""
         async with self._database.reading() as reader:
-            others = await uncertain_creates(reader, table.id, key)
-        if any(_could_be_mistaken(other, each) for other in others for each in elements):
-            raise _LookFailed(IDLE)
-        since = min(each.first.sent_at or each.first.at for each in elements) - CLOCKS
-        records = await self._search(table, f"IS_AFTER(CREATED_TIME(), '{iso(since)}')")
+            creates = await rows.uncertain(reader, table.id, count=MOST_READ)
+            intents = await rows.open_of(reader, {each.target for each in creates}, count=MOST_READ)
+        groups = by_target(each for each in intents if each.call is not None).values()
+        others = [Element(tuple(group)) for group in groups]
+        keyless = [each for each in others if each.key(key) is None]
+        return any(_could_be_mistaken(other, each) for other in keyless for each in elements)
+
+    async def _claims(
+        self, table: Table, elements: Sequence[Element], records: Sequence[CloudRecord]
+    ) -> Sequence[tuple[Element, Fate]]:
         async with self._database.reading() as reader:
             claimed = await rows.claimed(reader, [each.id for each in records])
         free = {each.id: each for each in records if each.id not in claimed}
@@ -259,7 +271,7 @@ class Looker:
     async def _ask_get(self, table: Table, records: Sequence[RecordId]) -> Outcome[Page]:
         try:
             return await self._client.get(table.id, records, lane=Lane.OUTBOX)
-        except (CloudQuotaSpent, PaceQueueFull) as refusal:
+        except LimitReached as refusal:  # before anything was sent
             return NotDone(Why.QUOTA_SPENT, pause=refusal.retry_after)
         except CloudClientClosed:
             return NotDone(Why.UNREACHED)
@@ -278,7 +290,7 @@ class Looker:
     async def _ask_list(self, table: Table, formula: str, offset: str | None) -> Outcome[Page]:
         try:
             return await self._client.list_page(table.id, formula=formula, offset=offset, lane=Lane.OUTBOX)
-        except (CloudQuotaSpent, PaceQueueFull) as refusal:
+        except LimitReached as refusal:  # before anything was sent
             return NotDone(Why.QUOTA_SPENT, pause=refusal.retry_after)
         except CloudClientClosed:
             return NotDone(Why.UNREACHED)
@@ -300,12 +312,13 @@ def _filled(element: Element) -> Mapping[FieldId, Cell]:
     return {name: cell for name, cell in element.cells.items() if cell is not None}
 
 
-def _could_be_mistaken(other: Intent, element: Element) -> bool:
+def _could_be_mistaken(other: Element, element: Element) -> bool:
     """Tell whether another create's record would look like this one's, so that the other's fate must be known first."""
     mine = _filled(element)
-    if other.number in element.numbers or not all(other.cells.get(name) == cell for name, cell in mine.items()):
+    if other.target == element.target or not all(other.cells.get(name) == cell for name, cell in mine.items()):
         return False
-    return other.state is State.SENDING or (other.call != element.first.call and len(other.cells) > len(mine))
+    is_elsewhere = other.first.call != element.first.call
+    return other.first.state is State.SENDING or (is_elsewhere and len(_filled(other)) > len(mine))
 
 
 def _quoted(text: str) -> str:

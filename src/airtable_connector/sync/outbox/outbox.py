@@ -25,8 +25,8 @@ from airtable_connector.sync.outbox.intents import Intent, State
 from airtable_connector.sync.outbox.letters import DeadLetters
 from airtable_connector.sync.outbox.looking import Looker
 from airtable_connector.sync.outbox.opening import read_open
-from airtable_connector.sync.outbox.receipts import LONGEST, Receipt, make_receipt, receipt_id
-from airtable_connector.sync.outbox.sending import Sender, Waits
+from airtable_connector.sync.outbox.receipts import LONGEST, Receipt, ReceiptState, make_receipt, receipt_id
+from airtable_connector.sync.outbox.sending import Attribution, Sender, Waits, attributed_to_nobody
 from airtable_connector.sync.outbox.settling import Settlement
 from airtable_connector.sync.outbox.taking import Intake
 from airtable_connector.sync.outbox.wording import Wording
@@ -82,6 +82,7 @@ class Outbox:
         clock: Clock,
         ids: Ids,
         observer: Observer,
+        attributed: Attribution = attributed_to_nobody,
     ) -> None:
         self._workspace = workspace
         self._database = database
@@ -105,6 +106,7 @@ class Outbox:
             clock=clock,
             ids=ids,
             observer=observer,
+            attributed=attributed,
         )
         self._looker = Looker(
             workspace,
@@ -132,6 +134,10 @@ class Outbox:
         """Let looks settle what another process had under way. To be called whenever this one gets the lease."""
         await self._looker.recover()
 
+    async def finish(self, *, within: timedelta) -> None:
+        """Begin no more calls, and wait for those under way: what they have done need not be looked at later."""
+        await self._sender.finish(within=within)
+
     def steps(self) -> Mapping[str, Step]:
         """Return the steps that send, by name; for the process that holds the lease, once it has recovered."""
         sending = {f"outbox.send-{number}": self.send_once for number in range(1, self._settings.senders + 1)}
@@ -152,7 +158,7 @@ class Outbox:
             await self._workspace.advance_beyond(before, within=POLL)
         return timedelta(0)
 
-    async def send_once(self) -> timedelta:
+    async def send_once(self) -> timedelta | None:
         """Make the next call, or wait for news when there is none to make. Several may be at work at once."""
         return await self._sender.send_once()
 
@@ -205,6 +211,8 @@ class Outbox:
         Raises:
             ReceiptNotFound: there is no such request, or it was forgotten.
         """
+        if first == seq + 1:
+            return Receipt(first, seq, ReceiptState.DONE, ())  # the request changed nothing
         if not 0 < first <= seq < first + LONGEST or seq > self._workspace.head.seq:
             raise ReceiptNotFound(receipt_id(first, seq))
         async with self._database.reading() as reader:

@@ -13,8 +13,8 @@ class Known:
 
     ``open`` has all open intents of the candidates' records. ``linked`` are the records that an intent's link cells
     name, by its number; ``unborn`` those of them that Airtable has given no id yet. ``rivals`` are open intents that
-    take or give free a value of a table's own key. ``uncertain`` are creates without a key that are under way, or whose
-    fate is unknown.
+    take or give free a value of a table's own key. ``searched_for`` are creates without a key whose records are being
+    searched for at this moment.
     """
 
     open: Mapping[RecordId, Sequence[Intent]]
@@ -22,7 +22,7 @@ class Known:
     linked: Mapping[int, frozenset[RecordId]] = field(default_factory=dict)
     unborn: frozenset[RecordId] = frozenset()
     rivals: Sequence[Intent] = ()
-    uncertain: Sequence[Intent] = ()
+    searched_for: Sequence[Element] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +123,10 @@ def _behind_a_rival(element: Element, known: Known) -> bool:
 
 
 def _mistakable(element: Element, known: Known) -> bool:
-    """Tell whether a look at a create whose fate is unknown could find this one's record and claim it."""
+    """Tell whether the search for another create's record could find this one's and claim it."""
     if element.kind is not Kind.CREATE or element.key(known.keys.get(element.table)) is not None:
         return False
     return any(
         other.table == element.table and all(element.cells.get(name) == value for name, value in other.cells.items())
-        for other in known.uncertain
+        for other in known.searched_for
     )

@@ -1,26 +1,26 @@
 """Sending: one call after the other, noted before it begins and settled after it."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from airtable_connector.airtable import (
     AirtableClient,
     Cells,
     Change,
     CloudClientClosed,
-    CloudQuotaSpent,
     Done,
     Lane,
     NotDone,
-    PaceQueueFull,
     Refused,
     Why,
 )
 from airtable_connector.database import Database, Reader, Transaction
 from airtable_connector.kernel.clock import Clock
+from airtable_connector.kernel.errors import LimitReached
 from airtable_connector.kernel.ids import Ids, RecordId, TableId
 from airtable_connector.kernel.observer import Fact, Observer
 from airtable_connector.records import Table, Workspace
@@ -54,6 +54,15 @@ CANDIDATES: Final = 100
 MOST_READ: Final = 2_000
 
 TABLE_GONE: Final = "its table is not in the base any more"
+
+
+Attribution: TypeAlias = Callable[[Sequence[int]], AbstractContextManager[None]]
+"""Counts the calls that are made within it as those of droplets, each as often as it is named."""
+
+
+def attributed_to_nobody(_droplets: Sequence[int]) -> AbstractContextManager[None]:
+    """Count no calls."""
+    return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -130,7 +139,9 @@ class Sender:
         clock: Clock,
         ids: Ids,
         observer: Observer,
+        attributed: Attribution,
     ) -> None:
+        self._attributed = attributed
         self._workspace = workspace
         self._database = database
         self._client = client
@@ -142,23 +153,34 @@ class Sender:
         self._ids = ids
         self._observer = observer
         self._planning = asyncio.Lock()
+        self._finishing = False
         self._failures = 0
         self._rests_until = clock.monotonic()
         self._tables_rest: dict[TableId, float] = {}
+        self._searched_for: Sequence[Element] = ()
         self.under_way: set[str] = set()
         """The calls that this process has noted and not settled yet."""
         self.left_open = False
         """Whether a call was noted and its outcome could not be."""
 
-    async def send_once(self) -> timedelta:
+    async def send_once(self) -> timedelta | None:
         """Make the next call, or wait for news when there is none to make."""
         return await self._round(only_waited_for=False)
 
-    async def send_waited_once(self) -> timedelta:
+    async def send_waited_once(self) -> timedelta | None:
         """Make the next call that somebody waits for, so that none of the others keeps them waiting."""
         return await self._round(only_waited_for=True)
 
-    async def _round(self, *, only_waited_for: bool) -> timedelta:
+    async def finish(self, *, within: timedelta) -> None:
+        """Begin no more calls, and wait for those under way, no longer than that."""
+        self._finishing = True
+        deadline = self._clock.monotonic() + within.total_seconds()
+        while self.under_way and (left := deadline - self._clock.monotonic()) > 0:
+            await self._news.wait(self._news.listen(), within=timedelta(seconds=left))
+
+    async def _round(self, *, only_waited_for: bool) -> timedelta | None:
+        if self._finishing:
+            return None
         rung = self._news.listen()
         left = timedelta(seconds=self._rests_until - self._clock.monotonic())
         if left > timedelta(0):
@@ -171,8 +193,10 @@ class Sender:
         return timedelta(0)
 
     async def _make(self, noted: _Noted) -> None:
+        actors = [intent.actor for element in noted.call.elements for intent in element.intents]
         try:
-            outcome = await self._ask(noted)
+            with self._attributed(actors):
+                outcome = await self._ask(noted)
             self._heed(noted.table.id, outcome)
             await self._aftermath.apply(noted.table, after_call(noted.call, outcome))
         except BaseException:
@@ -180,10 +204,11 @@ class Sender:
             raise
         finally:
             self.under_way.discard(noted.id)
-        self._news.ring()
-        actors = frozenset(intent.actor for element in noted.call.elements for intent in element.intents)
+            self._news.ring()
         self._observer.saw(
-            CallSettled(noted.table.id, noted.call.kind, type(outcome).__name__, len(noted.call.elements), actors)
+            CallSettled(
+                noted.table.id, noted.call.kind, type(outcome).__name__, len(noted.call.elements), frozenset(actors)
+            )
         )
 
     def _heed(self, table: TableId, outcome: Answered) -> None:
@@ -197,10 +222,22 @@ class Sender:
             self._tables_rest[table] = self._clock.monotonic() + REST.total_seconds()
             self._observer.saw(OutboxRests(table, outcome.status, outcome.type, REST))
 
+    @asynccontextmanager
+    async def held(self, creates: Sequence[Element]) -> AsyncIterator[None]:
+        """Note no call meanwhile that makes a record which a search for these creates could take for theirs."""
+        async with self._planning:
+            self._searched_for = creates
+        try:
+            yield
+        finally:
+            self._searched_for = ()
+
     # what is sent next
 
     async def _note_next(self, *, only_waited_for: bool) -> _Noted | None:
         async with self._planning:
+            if self._finishing:
+                return None
             async with self._database.reading() as reader:
                 urgent = await self._urgent(reader)
                 if only_waited_for and not urgent:
@@ -269,7 +306,7 @@ class Sender:
             linked=links,
             unborn=await rows.unborn(reader, frozenset[RecordId]().union(*links.values())),
             rivals=[each for table in keys for each in await self._rivals(reader, table, intents)],
-            uncertain=[each for table, key in keys.items() for each in await uncertain_creates(reader, table, key)],
+            searched_for=self._searched_for,
         )
 
     async def _rivals(self, reader: Reader, table: TableId, intents: Sequence[Intent]) -> list[Intent]:
@@ -281,7 +318,7 @@ class Sender:
     async def _ask(self, noted: _Noted) -> Answered:
         try:
             return await self._write(noted)
-        except (CloudQuotaSpent, PaceQueueFull) as refusal:
+        except LimitReached as refusal:  # before anything was sent
             return NotDone(Why.QUOTA_SPENT, pause=min(refusal.retry_after, LONGEST_PAUSE))
         except CloudClientClosed:
             return NotDone(Why.UNREACHED, pause=LONGEST_PAUSE)
@@ -306,11 +343,3 @@ class Sender:
         if key is not None and key.minted:
             filled[key.field] = element.first.record
         return self._wording.sent(table, filled)
-
-
-async def uncertain_creates(reader: Reader, table: TableId, key: CreationKey | None) -> list[Intent]:
-    """Read the creates without a key that are under way, or whose fate is unknown."""
-    if key is not None and key.minted:
-        return []
-    found = await rows.uncertain(reader, table, count=MOST_READ)
-    return [each for each in found if Element((each,)).key(key) is None]

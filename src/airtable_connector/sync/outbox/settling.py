@@ -82,9 +82,10 @@ class Settlement:
         async with self._database.transaction() as tx:
             now = self._clock.now()
             await rows.end(tx, [n for element, _ in stored for n in element.numbers], Result.DONE, at=now)
-            for _, fate in stored:
+            for element, fate in stored:
+                told = self._wording.told(table, fate.record)
                 later = await rows.open_of(tx, [fate.record.id], count=1_000)
-                await rows.rewrite(tx, _rebased(later, self._wording.told(table, fate.record)))
+                await rows.rewrite(tx, [*_as_told(element.intents, told), *_rebased(later, told)])
 
     async def end(self, elements: Sequence[Element], result: Result, *, reason: str = "") -> None:
         """Let intents be final without anything to show."""
@@ -141,6 +142,15 @@ class Settlement:
         done = await self._workspace.write(WriteRequest(Actor(CLOUD, self._ids.trace()), tuple(operations)))
         assert isinstance(done, Done)  # it asked for no repeatable answer
         return done.written
+
+
+def _as_told(done: Sequence[Intent], told: Mapping[FieldId, Cell]) -> list[Intent]:
+    """Let writes that are done have written what Airtable has, so that nobody takes its spelling for a change."""
+    return [
+        replace(intent, cells={name: told.get(name) for name in intent.cells})
+        for intent in done
+        if any(told.get(name) != cell for name, cell in intent.cells.items())
+    ]
 
 
 def _rebased(later: Sequence[Intent], told: Mapping[FieldId, Cell]) -> list[Intent]:

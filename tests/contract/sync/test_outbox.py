@@ -190,7 +190,7 @@ async def test_receipts_that_never_were_or_were_forgotten_are_not_found(location
     async with one_side(location, NOBODY, "key", settings=OutboxSettings(keep=NO_TIME)) as here:
         done = await here.write(Create(PLAIN, {"Name": "ada"}))
         await here.outbox.take()
-        for first, last in [(0, 1), (2, 1), (done.seq, done.seq + 1), (1, 20_000)]:
+        for first, last in [(0, 1), (3, 1), (done.seq, done.seq + 1), (1, 20_000)]:
             with pytest.raises(ReceiptNotFound):
                 await here.outbox.receipt(first, last)
         async with here.database.transaction() as tx:
@@ -258,3 +258,9 @@ async def test_turns_are_given_so_that_a_later_caller_comes_among_the_first(here
     async with here.database.reading() as reader:
         found = await rows.sendable(reader, but=[], count=3)
     assert [each.cells[NAME] for each in found] == ["n0", "bob", "n1"]
+
+
+async def test_a_request_that_changed_nothing_is_done(here: Side) -> None:
+    record = await told(here, Name="ada")
+    done = await here.write(Update(PLAIN, record, {"Name": "ada"}))
+    assert (await here.outbox.wait(done.first, done.seq, within=NO_TIME)).state is ReceiptState.DONE
