@@ -395,10 +395,22 @@ async def test_a_reset_drops_nothing_and_finds_what_is_gone_and_changed(here: Mi
     await here.mirror.sync_now()
     assert here.workspace.head.seq == seq
     delete(wire, "Plain", gone)
+    await overlook(here, wire)
     await here.mirror.reset()
     await here.mirror.list_once()
     await here.mirror.pull_once()
     assert (await here.all("Plain")).keys() == {kept}
+
+
+async def test_a_field_that_came_lets_its_table_be_listed(here: Mirrored, wire: Wire) -> None:
+    record = wire.create("Plain", {"Label": "x"})["id"]
+    await here.mirror.sync_now()
+    fields = f"/v0/meta/bases/{DERIVED_ID}/tables/{PLAIN.id}/fields"
+    assert wire.ask("POST", fields, json={"name": "Extra", "type": "singleLineText"})[0] == 200
+    patch(wire, "Plain", record, Extra="told by no payload")
+    await overlook(here, wire)
+    await here.mirror.sync_now()
+    assert await here.cells("Plain", record) == {"Label": "x", "Extra": "told by no payload"}
 
 
 def hooks(wire: Wire) -> list[dict[str, Any]]:
@@ -435,6 +447,14 @@ async def test_an_invalid_hook_is_replaced_and_the_old_one_let_go(
     assert await here.mirror.sync_now()
     assert await here.cells("Plain", record) == {"Label": "unseen"}
     assert len(hooks(wire)) == 1
+
+
+async def overlook(here: Mirrored, wire: Wire) -> None:
+    """Let all that happened there so far be told by no payload, as far as we know."""
+    hook: Any = here.mirror.facts()["webhook"]
+    status, told = wire.ask("GET", f"/v0/bases/{DERIVED_ID}/webhooks/{hook['id']}/payloads")
+    assert (status, told["mightHaveMore"]) == (200, False)
+    await set_known(here, cursor=told["cursor"])
 
 
 async def set_known(here: Mirrored, **columns: Any) -> None:
@@ -563,15 +583,13 @@ async def test_drift_is_found_measured_and_repaired_page_by_page_and_as_a_whole(
     changed, deleted = wire.create_many("Plain", {"Label": "a"}, {"Label": "b"})
     await here.mirror.sync_now()
 
-    async def drift_apart() -> None:
-        """Let something happen there of which no payload tells, as far as we know."""
-        patch(wire, "Plain", changed, Label=wire.some_name(), Kind="one")
-        hook: Any = here.mirror.facts()["webhook"]
-        status, told = wire.ask("GET", f"/v0/bases/{DERIVED_ID}/webhooks/{hook['id']}/payloads")
-        assert status == 200
-        await set_known(here, cursor=told["cursor"])
+    # what is on its way is no drift
+    patch(wire, "Plain", changed, Label="on its way")
+    assert not await here.mirror.verify()
+    assert await here.all("Plain") == there(wire, "Plain")
 
-    await drift_apart()
+    patch(wire, "Plain", changed, Label="overlooked", Kind="one")
+    await overlook(here, wire)
     drift = await here.mirror.verify()
     assert (drift.rows[PLAIN.id], drift.cells[PLAIN.id]) == (1, 2)
     assert await here.all("Plain") == there(wire, "Plain")
@@ -579,7 +597,8 @@ async def test_drift_is_found_measured_and_repaired_page_by_page_and_as_a_whole(
 
     delete(wire, "Plain", deleted)
     made = wire.create("Plain", {"Label": "d"})["id"]
-    await drift_apart()
+    patch(wire, "Plain", changed, Label="overlooked, too")
+    await overlook(here, wire)
     for _ in TABLES:
         await here.mirror.compare_once()
     assert here.mirror.drift.rows[PLAIN.id] == 3
