@@ -181,9 +181,8 @@ async def test_a_value_that_won_is_sent_and_one_written_after_the_conflict_too(h
 
 
 async def test_the_rule_of_a_table_is_the_later_change_where_none_is_given(location: DatabaseLocation) -> None:
-    settings = OutboxSettings(rules=lambda _: Rule.OURS)
-    async with one_side(location, NOBODY, "key", settings=settings) as here:
-        assert [here.outbox.rule(table.id) for table in (PLAIN, KEYED)] == [Rule.OURS, Rule.NEWEST]
+    async with one_side(location, NOBODY, "key") as here:
+        assert [here.outbox.rule(table.id) for table in (PLAIN, KEYED)] == [Rule.NEWEST, Rule.NEWEST]
 
 
 async def test_receipts_that_never_were_or_were_forgotten_are_not_found(location: DatabaseLocation) -> None:
