@@ -13,7 +13,7 @@ import typer
 
 from airtable_connector.cli.base_commands import DataDir, open_existing, settings_for
 from airtable_connector.kernel.clock import SystemClock, iso
-from airtable_connector.kernel.ids import RandomIds
+from airtable_connector.kernel.ids import RandomIds, looks_like_base_id
 
 if TYPE_CHECKING:
     from airtable_connector.kernel.secret import Secret
@@ -129,10 +129,10 @@ def create_access_token(
 
     A running service takes it within seconds.
     """
-    from airtable_connector.web.airtable_api import DERIVED_ID, is_base_id
+    from airtable_connector.web.airtable_api import DERIVED_ID
 
     granted = _checked(lambda: _read_scopes(scopes), option="--scopes")
-    if not is_base_id(base):
+    if not looks_like_base_id(base):
         raise typer.BadParameter("a base's id is app and 14 letters or digits", param_hint="--base")
     if len(name) > LONGEST_NAME or not name.isprintable():
         raise typer.BadParameter(f"a name has at most {LONGEST_NAME} printable characters", param_hint="--name")

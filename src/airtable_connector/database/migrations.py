@@ -235,4 +235,18 @@ MIGRATIONS: tuple[Migration, ...] = (
             "create index recomputations_by_turn on recomputations (turn)",
         ),
     ),
+    Migration(
+        9,
+        "bases that clients make",
+        sqlite=(
+            # the service's own base has no row; which base a table is in, its definition tells
+            "create table bases (id text primary key, name text not null, created_at text not null) strict",
+            # empty: the service's own
+            "alter table webhooks add column base text not null default ''",
+        ),
+        postgres=(
+            "create table bases (id text primary key, name text not null, created_at text not null)",
+            "alter table webhooks add column base text not null default ''",
+        ),
+    ),
 )

@@ -41,6 +41,7 @@ from airtable_connector.records.errors import (
     SeveralRecordsMatch,
     StoreClosing,
     TableNameTaken,
+    TooManyBases,
     TooManyComments,
     TooManySorts,
     UnknownChoice,
@@ -97,6 +98,7 @@ from airtable_connector.records.schema import (
     Field,
     FieldType,
     KeptFile,
+    MadeBase,
     Record,
     Table,
     read_text,
@@ -106,7 +108,7 @@ from airtable_connector.records.schema import (
 )
 from airtable_connector.records.searching import SEARCH_STEPS
 from airtable_connector.records.shelving import ShelfGivenUp, ShelfLoaded
-from airtable_connector.records.storage import Comment, read_tables
+from airtable_connector.records.storage import Comment, read_bases, read_tables
 from airtable_connector.records.workspace import (
     Workspace,
     WorkspaceSettings,
@@ -175,6 +177,7 @@ __all__ = [
     "LinkTargetMissing",
     "LogEvent",
     "LoggedEvent",
+    "MadeBase",
     "Merge",
     "Operation",
     "Outcome",
@@ -199,6 +202,7 @@ __all__ = [
     "StoredAnswer",
     "Table",
     "TableNameTaken",
+    "TooManyBases",
     "TooManyComments",
     "TooManySorts",
     "UnknownChoice",
@@ -215,6 +219,7 @@ __all__ = [
     "etag",
     "index_for",
     "open_workspace",
+    "read_bases",
     "read_offset",
     "read_tables",
     "read_text",

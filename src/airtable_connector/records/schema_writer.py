@@ -87,6 +87,8 @@ def _recomputations(present: Tables, alteration: Alteration, actor: Actor) -> Se
 
 
 async def _save(tx: Transaction, present: Tables, alteration: Alteration) -> None:
+    for base in alteration.bases:
+        await storage.add_base(tx, base)
     position = len(present)
     for table in alteration.tables:
         if table.id in present:

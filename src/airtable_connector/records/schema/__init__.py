@@ -33,7 +33,7 @@ from airtable_connector.records.schema.standard import (
     SPRINTS,
     STANDARD_TABLES,
 )
-from airtable_connector.records.schema.tables import Record, Table, table_from_definition
+from airtable_connector.records.schema.tables import MadeBase, Record, Table, table_from_definition
 
 __all__ = [
     "CELLS",
@@ -55,6 +55,7 @@ __all__ = [
     "Field",
     "FieldType",
     "KeptFile",
+    "MadeBase",
     "Record",
     "Surroundings",
     "Table",

@@ -13,9 +13,11 @@ from airtable_connector.records.storage.answers import (
     log_event,
 )
 from airtable_connector.records.storage.base import (
+    add_base,
     add_table,
     lock_head,
     move_head,
+    read_bases,
     read_head,
     read_tables,
     save_table,
@@ -79,6 +81,7 @@ __all__ = [
     "Comment",
     "Link",
     "Recomputation",
+    "add_base",
     "add_comment",
     "add_links",
     "add_table",
@@ -111,6 +114,7 @@ __all__ = [
     "log_event",
     "move_head",
     "next_recomputation",
+    "read_bases",
     "read_head",
     "read_tables",
     "record_from",

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from airtable_connector.web.airtable_api.place import BEGINNING, DERIVED_ID
 
 if TYPE_CHECKING:
-    from airtable_connector.web.airtable_api.addresses import is_base_id
     from airtable_connector.web.airtable_api.base import BaseName
     from airtable_connector.web.airtable_api.pace import PaceSettings
     from airtable_connector.web.airtable_api.routes import NOT_OFFERED, AirtableApi
     from airtable_connector.web.airtable_api.scopes import Scope
 
-__all__ = ["BEGINNING", "DERIVED_ID", "NOT_OFFERED", "AirtableApi", "BaseName", "PaceSettings", "Scope", "is_base_id"]
+__all__ = ["BEGINNING", "DERIVED_ID", "NOT_OFFERED", "AirtableApi", "BaseName", "PaceSettings", "Scope"]
 
 _LOADED_LATER = {
     "AirtableApi": "routes",
@@ -23,7 +22,6 @@ _LOADED_LATER = {
     "NOT_OFFERED": "routes",
     "PaceSettings": "pace",
     "Scope": "scopes",
-    "is_base_id": "addresses",
 }
 """The module of each name that is not loaded yet."""
 
