@@ -6,7 +6,7 @@ All but its place is loaded when somebody asks for it: a service starts without 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from airtable_connector.web.airtable_api.place import BEGINNING, DERIVED_ID
+from airtable_connector.web.airtable_api.place import BEGINNING, DERIVED_ID, WORKSPACE_ID
 
 if TYPE_CHECKING:
     from airtable_connector.web.airtable_api.base import BaseName
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airtable_connector.web.airtable_api.routes import NOT_OFFERED, AirtableApi
     from airtable_connector.web.airtable_api.scopes import Scope
 
-__all__ = ["BEGINNING", "DERIVED_ID", "NOT_OFFERED", "AirtableApi", "BaseName", "PaceSettings", "Scope"]
+__all__ = ["BEGINNING", "DERIVED_ID", "NOT_OFFERED", "WORKSPACE_ID", "AirtableApi", "BaseName", "PaceSettings", "Scope"]
 
 _LOADED_LATER = {
     "AirtableApi": "routes",

@@ -10,11 +10,11 @@ from airtable_connector.ops import Hooks
 from airtable_connector.records import AttachmentAddresses, AttachmentFiles, Workspace
 from airtable_connector.web.airtable_api import addresses, words
 from airtable_connector.web.airtable_api.addresses import read_address
-from airtable_connector.web.airtable_api.base import Base, BaseName
+from airtable_connector.web.airtable_api.base import BaseName, Bases
 from airtable_connector.web.airtable_api.commenting import CommentEndpoints
 from airtable_connector.web.airtable_api.designing import DesigningEndpoints
 from airtable_connector.web.airtable_api.errors import AddressUnknown, NotOffered
-from airtable_connector.web.airtable_api.pace import Pace, PaceSettings
+from airtable_connector.web.airtable_api.pace import Paces, PaceSettings
 from airtable_connector.web.airtable_api.place import BEGINNING
 from airtable_connector.web.airtable_api.reading import ReadingEndpoints
 from airtable_connector.web.airtable_api.schema import SchemaEndpoints
@@ -25,7 +25,6 @@ from airtable_connector.web.airtable_api.writing import WritingEndpoints
 from airtable_connector.web.http import Answer, Call, Endpoint, Header, Resource, Stream, Verify
 
 NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
-    addresses.BASES: {"POST": "creating bases"},
     addresses.BASE: {"GET": "information about a base's collaborators", "DELETE": "deleting bases"},
     addresses.ENTERPRISE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), "the API for administrators"),
     addresses.SYNC: {"POST": "syncing CSV files"},
@@ -59,8 +58,9 @@ class AirtableApi:
         clock: Clock,
     ) -> None:
         self.verify = verify
-        base, paced = Base(workspace, name, attachments), Pace(pace, clock).keep
-        offered = _offered(base, files, hooks, clock)
+        bases = Bases(workspace, name, attachments)
+        paced = Paces(pace, clock, bases.is_made).keep
+        offered = _offered(bases, files, hooks, clock)
         self._resources: dict[str, Resource] = {}
         for template in offered.keys() | NOT_OFFERED.keys():
             missing = {method: _missing(what) for method, what in NOT_OFFERED.get(template, {}).items()}
@@ -96,14 +96,17 @@ class AirtableApi:
 
 
 def _offered(
-    base: Base, files: AttachmentFiles, hooks: Callable[[], Hooks], clock: Clock
+    bases: Bases, files: AttachmentFiles, hooks: Callable[[], Hooks], clock: Clock
 ) -> Mapping[str, Mapping[str, Route]]:
-    reading, writing, schema = ReadingEndpoints(base), WritingEndpoints(base), SchemaEndpoints(base)
-    comments, uploads = CommentEndpoints(base), UploadEndpoint(base, files)
-    webhooks, designing = WebhookEndpoints(base, hooks, clock), DesigningEndpoints(base)
+    reading, writing, schema = ReadingEndpoints(bases), WritingEndpoints(bases), SchemaEndpoints(bases)
+    comments, uploads = CommentEndpoints(bases), UploadEndpoint(bases, files)
+    webhooks, designing = WebhookEndpoints(bases, hooks, clock), DesigningEndpoints(bases)
     return {
         addresses.WHOAMI: {"GET": Route(schema.whoami, None)},
-        addresses.BASES: {"GET": Route(schema.bases, Scope.READ_SCHEMA)},
+        addresses.BASES: {
+            "GET": Route(schema.bases, Scope.READ_SCHEMA),
+            "POST": Route(designing.create_base, Scope.WRITE_SCHEMA),
+        },
         addresses.TABLES: {
             "GET": Route(schema.tables, Scope.READ_SCHEMA),
             "POST": Route(designing.create_table, Scope.WRITE_SCHEMA),

@@ -30,14 +30,17 @@ FARTHEST: Final = 2**62
 def change_json(change: Change, workspace: Workspace) -> dict[str, Any]:
     """Describe a change to callers: cells by field name; ``actor`` is a droplet, ``trace_id`` its request.
 
-    A change of the table itself has no record; what differs in the definition is told as the feed has it.
+    A change of the table itself has no record; what differs in the definition is told as the feed has it. Tables of
+    made bases are told by their ids, so that who knows the own base's by their names does not mistake one for another.
     """
     table = workspace.table(change.table)
     of_schema = change.action is Action.SCHEMA
+    elsewhere = {} if table.base is None else {"table_name": table.name, "base": table.base}
     return {
         "seq": change.seq,
         "at": change.at,
-        "table": table.name,
+        "table": table.address,
+        **elsewhere,
         "record": None if of_schema else change.record,
         "action": str(change.action),
         "actor": change.actor,
