@@ -368,7 +368,7 @@ async def _add_table(settings: "Settings", text: bytes) -> None:
         raise InvalidSchema("the file is not JSON", hint="write one object, as 'schema show' prints them") from cause
     clock, ids = SystemClock(), RandomIds()
     async with open_base(settings, clock=clock, ids=ids) as base:
-        table = complete_definition(definition, tables=base.workspace.tables, ids=ids)
+        table = complete_definition(definition, tables=base.workspace.every_table, ids=ids)
         await base.workspace.add_table(table, actor=Actor(settings.droplet.id, ids.trace()))
     _say(f"{table.name} added; a running service shows it at once")
     typer.echo(table.id)

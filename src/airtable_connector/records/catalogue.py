@@ -21,13 +21,14 @@ class Catalogue:
         """Those of the service's own base."""
         self.by_id: Mapping[TableId, Table] = {}
         """Those of every base."""
-        self._made: Mapping[BaseId, Mapping[str, Table]] = {}
+        self.made: Mapping[BaseId, Mapping[str, Table]] = {}
+        """Those of the bases that clients made, by name."""
         self.plan: Plan | None = None
         """How their computed fields are computed; None when there are none."""
 
     def of(self, base: BaseId | None) -> Mapping[str, Table]:
         """Return the tables of a base by name: of the service's own one for None, and none of one that is not there."""
-        return self.by_name if base is None else self._made.get(base, _NO_TABLES)
+        return self.by_name if base is None else self.made.get(base, _NO_TABLES)
 
     def adopt(self, tables: Sequence[Table]) -> list[Table]:
         """Let these tables be in force and return those that are new or changed; the others stay the same objects."""
@@ -40,7 +41,7 @@ class Catalogue:
         for table in now:
             if table.base is not None:
                 made.setdefault(table.base, {})[table.name] = table
-        self._made = made
+        self.made = made
         return [table for table in now if before.get(table.id) is not table]
 
 

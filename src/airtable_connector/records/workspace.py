@@ -232,9 +232,13 @@ class Workspace:
         return await self._alter(actor, lambda present: with_tables(present, inside, ids=self._ids, bases=[made]))
 
     async def bases(self) -> list[MadeBase]:
-        """Return the made bases in the order of their making."""
+        """Return the made bases in the order of their making; without any, the store is not asked."""
+        made = self._catalogue.made
+        if not made:
+            return []
         async with self._database.reading() as reader:
-            return await storage.read_bases(reader)
+            # what another process has made a moment ago shows with its tables
+            return [base for base in await storage.read_bases(reader) if base.id in made]
 
     async def add_field(self, table: TableId, field: Field, *, actor: Actor) -> Table:
         """Add a field behind those of a table, and return the table as it is now.

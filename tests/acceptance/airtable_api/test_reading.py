@@ -294,10 +294,10 @@ class TestAddresses:
 
     def test_what_is_not_offered_says_so(self, wire: Wire) -> None:
         for method, path in (
-            ("POST", "/v0/meta/bases"),
+            ("DELETE", f"/v0/meta/bases/{wire.base}"),
             ("GET", f"/v0/meta/bases/{wire.base}"),
         ):
-            status, kind, message = wire.refused(method, path, **({"json": {}} if method == "POST" else {}))
+            status, kind, message = wire.refused(method, path)
             assert (status, kind) == (404, "NOT_FOUND")
             assert message.startswith("The Airtable Connector does not offer")
 

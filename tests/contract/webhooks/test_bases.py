@@ -93,3 +93,13 @@ async def test_a_webhook_is_found_in_its_base_only(webhooks: Webhooks) -> None:
     assert [each.notifies for each in await webhooks.hooks.all(ONE)] == [True]
     await webhooks.hooks.delete(hook, base=ONE)
     assert await webhooks.hooks.all(ONE) == []
+
+
+async def test_a_webhook_of_a_base_that_this_process_does_not_show_yet_is_left_alone(webhooks: Webhooks) -> None:
+    hooks = [await webhooks.add(asks(recordChangeScope=SPRINTS.id)), await webhooks.add(asks("tableMetadata"))]
+    # as if another process had made them a moment ago, in a base that it had just made
+    async with webhooks.base.database.transaction() as tx:
+        await tx.run("update webhooks set base = :base, since = 9", base=ONE)
+    await webhooks.maker.catch_up()
+    shown = await webhooks.hooks.all(ONE)
+    assert [(hook.id, hook.is_enabled, hook.next_payload) for hook in shown] == [(hook.id, True, 1) for hook in hooks]
