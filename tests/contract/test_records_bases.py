@@ -33,6 +33,7 @@ from airtable_connector.records.exchange import Form, Import, ImportOptions, Mal
 pytestmark = pytest.mark.anyio
 
 ONE, TWO = BaseId("app00000000000001"), BaseId("app00000000000002")
+FIRST_BY_NAME = BaseId("app00000000000000")
 TEXT = FieldType.SINGLE_LINE_TEXT
 
 
@@ -66,6 +67,9 @@ async def test_tables_of_one_name_hold_their_own_records(base: Base) -> None:
     assert base.workspace.table("Projects").id == PROJECTS.id
     assert base.workspace.table(one.id) == one
     assert {name: table.id for name, table in base.workspace.tables_of(TWO).items()} == {"Projects": two.id}
+    # their moments are the same
+    await made(base, FIRST_BY_NAME)
+    assert [each.id for each in await base.workspace.bases()] == [ONE, TWO, FIRST_BY_NAME]
 
 
 async def test_what_speaks_of_names_speaks_of_the_own_base(base: Base) -> None:

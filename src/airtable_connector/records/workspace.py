@@ -237,8 +237,9 @@ class Workspace:
         if not made:
             return []
         async with self._database.reading() as reader:
-            # what another process has made a moment ago shows with its tables
-            return [base for base in await storage.read_bases(reader) if base.id in made]
+            known = {base.id: base for base in await storage.read_bases(reader)}
+        # in the order of their first tables; what another process has made a moment ago shows with its tables
+        return [known[base] for base in made if base in known]
 
     async def add_field(self, table: TableId, field: Field, *, actor: Actor) -> Table:
         """Add a field behind those of a table, and return the table as it is now.

@@ -61,7 +61,7 @@ async def add_table(tx: Transaction, table: Table, position: int) -> None:
 
 
 async def read_bases(reader: Reader) -> list[MadeBase]:
-    """Read the made bases in the order of their making."""
+    """Read the made bases in the order of the moments when they were made."""
     rows = await reader.all("select id, name, created_at from bases order by created_at, id")
     return [MadeBase(BaseId(row[0]), row[1], row[2]) for row in rows]
 
