@@ -12,7 +12,7 @@ from tests.factories.records import Base
 from tests.fakes import FakeClock
 
 from airtable_connector.kernel.clock import SystemClock
-from airtable_connector.kernel.ids import RandomIds, TableId
+from airtable_connector.kernel.ids import BaseId, RandomIds, TableId
 from airtable_connector.mesh import PeerClient
 from airtable_connector.ops import Hooks, NewHook, PayloadMaker
 from airtable_connector.records import Actor, Table, stable_id
@@ -62,20 +62,23 @@ class Webhooks:
             ids=RandomIds(),
         )
 
-    async def add(self, specification: dict[str, Any] | None = None, *, url: str | None = None) -> NewHook:
-        views = {view_of(table): TableId(table.id) for table in self.base.workspace.tables.values()}
-        return await self.hooks.create(asks() if specification is None else specification, url=url, views=views)
+    async def add(
+        self, specification: dict[str, Any] | None = None, *, url: str | None = None, base: BaseId | None = None
+    ) -> NewHook:
+        views = {view_of(table): TableId(table.id) for table in self.base.workspace.tables_of(base).values()}
+        wanted = asks() if specification is None else specification
+        return await self.hooks.create(wanted, url=url, views=views, base=base)
 
     async def write(self, *operations: Any, droplet: int = ADA) -> list[str]:
         """Write one request, with a trace id of its own, and return the records' ids."""
         written = await self.base.do(*operations, actor=Actor(droplet, f"trace-{next(TRACES)}"))
         return [each.record.id for each in written if each.record is not None]
 
-    async def payloads(self, hook: NewHook, cursor: int = 1) -> list[dict[str, Any]]:
+    async def payloads(self, hook: NewHook, cursor: int = 1, *, base: BaseId | None = None) -> list[dict[str, Any]]:
         """Read all payloads from a number on, page by page."""
         found: list[dict[str, Any]] = []
         while True:
-            page = await self.hooks.payloads(hook.id, cursor=cursor, limit=50)
+            page = await self.hooks.payloads(hook.id, cursor=cursor, limit=50, base=base)
             found += [orjson.loads(payload) for payload in page.payloads]
             assert page.cursor == cursor + len(page.payloads)
             cursor = page.cursor
@@ -84,7 +87,7 @@ class Webhooks:
 
     async def told(self, hook: NewHook, table: Table) -> list[dict[str, Any]]:
         """Return what the payloads say of one table."""
-        return [payload["changedTablesById"][table.id] for payload in await self.payloads(hook)]
+        return [payload["changedTablesById"][table.id] for payload in await self.payloads(hook, base=table.base)]
 
     async def shown(self, hook: NewHook) -> Any:
         return next((each for each in await self.hooks.all() if each.id == hook.id), None)

@@ -77,6 +77,8 @@ REFUSED_BY_NATURE: Mapping[str, tuple[str, ...]] = {
     "INVALID_REQUEST_UNKNOWN": (
         "must have the field to merge on",
         "Cannot update more than one record",
+        "bases were made here",  # by earlier requests
+        "and so have all the made ones together",  # the same
     ),
 }
 """Types of refusals that a schema cannot help but allow, each with parts of the messages that are meant."""

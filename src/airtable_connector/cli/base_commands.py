@@ -20,6 +20,7 @@ from airtable_connector.kernel.ids import RandomIds
 
 if TYPE_CHECKING:
     from airtable_connector.database import Database
+    from airtable_connector.records import MadeBase
     from airtable_connector.records.exchange import (
         Exported,
         Import,
@@ -65,6 +66,7 @@ def add_base_commands(app: typer.Typer) -> typer.Typer:
     schema = typer.Typer(help="The tables of the base.", no_args_is_help=True, rich_markup_mode=None)
     schema.command("show")(show_schema)
     schema.command("add-table")(add_table)
+    schema.command("bases")(show_bases)
     app.add_typer(schema, name="schema")
     return schema
 
@@ -327,6 +329,28 @@ async def _schema(settings: "Settings") -> str:
     return orjson.dumps([table.definition() for table in tables], option=orjson.OPT_INDENT_2).decode()
 
 
+def show_bases(*, data_dir: DataDir = "") -> None:
+    """Print the workspace, then every base, one a line with tabs between: id, name, when it was made.
+
+    The first base is the service's own. Clients of Airtable name the workspace when they make a base.
+    """
+    from airtable_connector.web.airtable_api import DERIVED_ID, WORKSPACE_ID
+
+    settings = settings_for(data_dir)
+    made = asyncio.run(_bases(settings))
+    own = (settings.airtable_api.base_id or DERIVED_ID, settings.droplet.name, "")
+    typer.echo(f"{WORKSPACE_ID}\tworkspace\t")
+    for shown in (own, *((base.id, base.name, base.created_at) for base in made)):
+        typer.echo("\t".join(shown))
+
+
+async def _bases(settings: "Settings") -> "list[MadeBase]":
+    from airtable_connector.records import read_bases
+
+    async with open_existing(settings) as database, database.reading() as reader:
+        return await read_bases(reader)
+
+
 def add_table(file: InFile, *, data_dir: DataDir = "") -> None:
     """Add a table from a definition as 'schema show' prints them; ids that are missing are made."""
     asyncio.run(_add_table(settings_for(data_dir), file.read_bytes()))
@@ -345,7 +369,7 @@ async def _add_table(settings: "Settings", text: bytes) -> None:
         raise InvalidSchema("the file is not JSON", hint="write one object, as 'schema show' prints them") from cause
     clock, ids = SystemClock(), RandomIds()
     async with open_base(settings, clock=clock, ids=ids) as base:
-        table = complete_definition(definition, tables=base.workspace.tables, ids=ids)
+        table = complete_definition(definition, tables=base.workspace.every_table, ids=ids)
         await base.workspace.add_table(table, actor=Actor(settings.droplet.id, ids.trace()))
     _say(f"{table.name} added; a running service shows it at once")
     typer.echo(table.id)

@@ -3,7 +3,7 @@
 # ruff: noqa: PLC0415 - a command imports what it needs when it runs
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,7 +13,7 @@ import typer
 
 from airtable_connector.cli.base_commands import DataDir, open_existing, settings_for
 from airtable_connector.kernel.clock import SystemClock, iso
-from airtable_connector.kernel.ids import RandomIds
+from airtable_connector.kernel.ids import RandomIds, looks_like_base_id
 
 if TYPE_CHECKING:
     from airtable_connector.kernel.secret import Secret
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from airtable_connector.settings import Settings
 
 T = TypeVar("T")
+
+MOST_BASES: Final = 100
+"""Bases that one access token names."""
+
 
 LONGEST_NAME: Final = 100
 """Characters of an access token's name."""
@@ -116,7 +120,9 @@ def create_access_token(
     scopes: Annotated[
         str, typer.Option(help="Comma separated, such as data.records:read,data.records:write.", show_default=False)
     ],
-    base: Annotated[str, typer.Option(help="Id of the base that it opens: app….", show_default=False)],
+    base: Annotated[
+        list[str], typer.Option(help="Id of a base that it opens, app…; may be repeated. Or: all.", show_default=False)
+    ],
     name: Annotated[str, typer.Option(help="What it is for, to know it again in the list.", show_default=False)] = "",
     droplet: Annotated[
         int | None,
@@ -129,54 +135,58 @@ def create_access_token(
 
     A running service takes it within seconds.
     """
-    from airtable_connector.web.airtable_api import DERIVED_ID, is_base_id
+    from airtable_connector.mesh import ALL_BASES
+    from airtable_connector.web.airtable_api import DERIVED_ID
 
     granted = _checked(lambda: _read_scopes(scopes), option="--scopes")
-    if not is_base_id(base):
-        raise typer.BadParameter("a base's id is app and 14 letters or digits", param_hint="--base")
+    bases = _checked(lambda: _read_bases(base), option="--base")
     if len(name) > LONGEST_NAME or not name.isprintable():
         raise typer.BadParameter(f"a name has at most {LONGEST_NAME} printable characters", param_hint="--name")
     settings = settings_for(data_dir)
-    token, key = asyncio.run(
+    here = settings.airtable_api.base_id or DERIVED_ID
+    token, key, made = asyncio.run(
         _create(
             settings,
             name=name,
             scopes=granted,
-            base=base,
+            bases=bases,
             droplet=droplet or settings.droplet.id,
             lifetime=timedelta(days=days),
         )
     )
-    here = settings.airtable_api.base_id or DERIVED_ID
-    if base != here:
-        _say(f"the base of this service is {here}: the token opens nothing of it")
+    for unknown in sorted(bases - {here, *made, ALL_BASES}):
+        _say(f"{unknown} is no base here, and the token opens nothing of it; the base of this service is {here}")
     _say(f"made {token.id}, valid until {iso(token.expires)}; keep the key, it is not shown again")
     typer.echo(key.reveal())
 
 
 async def _create(
-    settings: "Settings", *, name: str, scopes: frozenset[str], base: str, droplet: int, lifetime: timedelta
-) -> tuple["AccessToken", "Secret"]:
+    settings: "Settings", *, name: str, scopes: frozenset[str], bases: frozenset[str], droplet: int, lifetime: timedelta
+) -> tuple["AccessToken", "Secret", list[str]]:
+    """Make a token, and return it with its key and the ids of the bases that clients made."""
     from airtable_connector.compose import database_location
     from airtable_connector.database import open_database
     from airtable_connector.mesh import AccessTokens
+    from airtable_connector.records import read_bases
 
     clock = SystemClock()
     async with open_database(database_location(settings), clock=clock) as database:
         tokens = AccessTokens(database, clock=clock, ids=RandomIds())
-        return await tokens.create(name=name, scopes=scopes, base=base, droplet=droplet, lifetime=lifetime)
+        token, key = await tokens.create(name=name, scopes=scopes, bases=bases, droplet=droplet, lifetime=lifetime)
+        async with database.reading() as reader:
+            return token, key, [made.id for made in await read_bases(reader)]
 
 
 def list_access_tokens(*, data_dir: DataDir = "") -> None:
     """Print every access token, one a line, with tabs between its facts.
 
-    They are: id, state, droplet, base, when it was made, when it ends, when it was used last, scopes, name.
+    They are: id, state, droplet, bases, when it was made, when it ends, when it was used last, scopes, name.
     A use is shown some seconds after it, further ones at most once a minute.
     """
     now = SystemClock().now()
     for token in asyncio.run(_list(settings_for(data_dir))):
         used = "never" if token.last_used is None else iso(token.last_used)
-        shown = [token.id, _state(token, now), str(token.droplet), token.base]
+        shown = [token.id, _state(token, now), str(token.droplet), ",".join(sorted(token.bases))]
         shown += [iso(token.created), iso(token.expires), used, ",".join(sorted(token.scopes)), token.name]
         typer.echo("\t".join(shown))
 
@@ -226,6 +236,20 @@ def _read_scopes(text: str) -> frozenset[str]:
         wrong = f"{strangers[0][:40]!r} is no scope" if strangers else "no scope is given"
         raise ValueError(f"{wrong}; known: {', '.join(Scope)}")
     return frozenset(words)
+
+
+def _read_bases(named: Sequence[str]) -> frozenset[str]:
+    """Read ids of bases, or the word for all; ValueError says what is wrong."""
+    from airtable_connector.mesh import ALL_BASES
+
+    bases = frozenset(named)
+    if bases == {ALL_BASES}:
+        return bases
+    if len(bases) > MOST_BASES or not all(map(looks_like_base_id, bases)):
+        raise ValueError(
+            f"a base's id is app and 14 letters or digits; name {MOST_BASES} of them at most, or 'all' alone"
+        )
+    return bases
 
 
 def _state(token: "AccessToken", now: datetime) -> str:

@@ -82,6 +82,7 @@ async def open_mirroring(
     """
     cloud = cloud_settings(settings)
     own = [table.name for table in base.workspace.tables.values() if not table.told]
+    own += [made.name for made in await base.workspace.bases()]
     if own:
         raise BaseNotMirrored(own)
     async with AsyncExitStack() as stack:

@@ -378,4 +378,18 @@ MIGRATIONS: tuple[Migration, ...] = (
             " since text not null, due_at text not null, primary key (table_id, record_id))",
         ),
     ),
+    Migration(
+        14,
+        "bases that clients make",
+        sqlite=(
+            # the service's own base has no row; which base a table is in, its definition tells
+            "create table bases (id text primary key, name text not null, created_at text not null) strict",
+            # empty: the service's own
+            "alter table webhooks add column base text not null default ''",
+        ),
+        postgres=(
+            "create table bases (id text primary key, name text not null, created_at text not null)",
+            "alter table webhooks add column base text not null default ''",
+        ),
+    ),
 )

@@ -11,6 +11,7 @@ from airtable_connector.kernel.errors import Invalid
 RecordId = NewType("RecordId", str)
 TableId = NewType("TableId", str)
 FieldId = NewType("FieldId", str)
+BaseId = NewType("BaseId", str)
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 """The 62 characters of Airtable's ids."""
@@ -26,6 +27,7 @@ _UNEVEN = bytes(range(248, 256))
 """Bytes beyond the last whole 62: with them some characters would come more often than others."""
 
 _RECORD_ID = re.compile(r"rec[0-9A-Za-z]{14}", re.ASCII)
+_BASE_ID = re.compile(r"app[0-9A-Za-z]{14}", re.ASCII)
 
 
 class MalformedId(Invalid):
@@ -41,6 +43,11 @@ class MalformedId(Invalid):
 def looks_like_record_id(text: str) -> bool:
     """Tell whether a text has a record id's shape: ``rec`` and 14 letters or digits."""
     return _RECORD_ID.fullmatch(text) is not None
+
+
+def looks_like_base_id(text: str) -> bool:
+    """Tell whether a text has a base id's shape: ``app`` and 14 letters or digits."""
+    return _BASE_ID.fullmatch(text) is not None
 
 
 def parse_record_id(text: str) -> RecordId:

@@ -4,7 +4,7 @@ Importing this loads no cryptography and no HTTP client; `TokenVerifier.warm_up`
 `PeerClient.prepare` the latter.
 """
 
-from airtable_connector.mesh.access.token import AccessToken, is_access_key, is_token_id
+from airtable_connector.mesh.access.token import ALL_BASES, AccessToken, is_access_key, is_token_id
 from airtable_connector.mesh.access.tokens import AccessTokens, AccessTokensRead
 from airtable_connector.mesh.calling import LARGEST_ANSWER, PeerClient, Reply
 from airtable_connector.mesh.contacts import Contact, Contacts, PeerBack, PeerLost
@@ -126,6 +126,7 @@ from airtable_connector.mesh.tokens.shared_keys import create_shared_pair
 from airtable_connector.mesh.tokens.verifier import LEEWAY, TokenVerifier, signed_claims
 
 __all__ = [
+    "ALL_BASES",
     "DISPATCH",
     "EVENT_KIND",
     "KEY_FILE",

@@ -42,6 +42,7 @@ from airtable_connector.records.errors import (
     SeveralRecordsMatch,
     StoreClosing,
     TableNameTaken,
+    TooManyBases,
     TooManyComments,
     TooManySorts,
     UnknownChoice,
@@ -102,6 +103,7 @@ from airtable_connector.records.schema import (
     Field,
     FieldType,
     KeptFile,
+    MadeBase,
     Record,
     Table,
     read_text,
@@ -111,7 +113,7 @@ from airtable_connector.records.schema import (
 )
 from airtable_connector.records.searching import SEARCH_STEPS
 from airtable_connector.records.shelving import ShelfGivenUp, ShelfLoaded
-from airtable_connector.records.storage import Comment, read_tables
+from airtable_connector.records.storage import Comment, read_bases, read_tables
 from airtable_connector.records.workspace import (
     Workspace,
     WorkspaceSettings,
@@ -183,6 +185,7 @@ __all__ = [
     "LinkTargetMissing",
     "LogEvent",
     "LoggedEvent",
+    "MadeBase",
     "Merge",
     "Operation",
     "Outcome",
@@ -210,6 +213,7 @@ __all__ = [
     "StoredAnswer",
     "Table",
     "TableNameTaken",
+    "TooManyBases",
     "TooManyComments",
     "TooManySorts",
     "UnknownChoice",
@@ -226,6 +230,7 @@ __all__ = [
     "etag",
     "index_for",
     "open_workspace",
+    "read_bases",
     "read_offset",
     "read_tables",
     "read_text",

@@ -8,11 +8,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from airtable_connector.kernel.ids import FieldId, Ids, TableId
-from airtable_connector.records.errors import FieldNameTaken, InvalidSchema, TableNameTaken, UnknownField, UnknownTable
-from airtable_connector.records.schema import STANDARD_TABLES, Field, FieldType, Table, storable
+from airtable_connector.kernel.ids import BaseId, FieldId, Ids, TableId
+from airtable_connector.records.errors import (
+    FieldNameTaken,
+    InvalidSchema,
+    TableNameTaken,
+    TooManyBases,
+    UnknownField,
+    UnknownTable,
+)
+from airtable_connector.records.schema import STANDARD_TABLES, Field, FieldType, MadeBase, Table, storable
+
+MOST_BASES: Final = 100
+"""Bases that clients made; they cannot be removed."""
 
 MOST_TABLES: Final = 1_000
+"""Tables of the service's own base, and as many of all the made ones together: every process holds them all."""
+
 MOST_FIELDS: Final = 500
 """Fields of one table."""
 
@@ -55,12 +67,13 @@ class EmptiedField:
 
 @dataclass(frozen=True)
 class Alteration:
-    """The tables that are new or different, what their cells must be told, and the tables that go."""
+    """The tables that are new or different, what their cells must be told, the tables that go, and the new bases."""
 
     tables: Sequence[Table]
     renamed: Sequence[RenamedChoices] = ()
     removed: Sequence[Table] = ()
     emptied: Sequence[EmptiedField] = ()
+    bases: Sequence[MadeBase] = ()
 
 
 @dataclass(frozen=True)
@@ -78,26 +91,34 @@ class FieldChange:
 
 
 def with_tables(
-    present: Tables, tables: Sequence[Table], *, ids: Ids, inverses: Mapping[FieldId, str] | None = None
+    present: Tables,
+    tables: Sequence[Table],
+    *,
+    ids: Ids,
+    inverses: Mapping[FieldId, str] | None = None,
+    bases: Sequence[MadeBase] = (),
 ) -> Alteration:
-    """Add tables to those that are there.
+    """Add tables to those that are there, and the bases that some of them are the first tables of.
 
     Link fields that name no inverse field are given one in the table that they link to, named after their own. With
     ``inverses`` only those that it names, under the name that it gives.
 
     Raises:
         TableNameTaken, FieldNameTaken: a name is given already.
-        InvalidSchema: a table of that id exists, there are too many, or a link leads to a table that is not in the
-            base.
+        InvalidSchema: a table of that id exists, or a base of that id, there are too many, a base is not there or would
+            be empty, or a link leads to a table that is not in the base.
+        TooManyBases: there are as many as there may be.
     """
     known = dict(present)
+    _check_bases(present, tables, bases)
     for table in tables:
-        _check_table_name(known, table.name)
+        _check_table_name(known, table.name, table.base)
         if table.id in known:
-            raise InvalidSchema(f"the base has a table with the id {table.id} already", field="id")
+            raise InvalidSchema(f"there is a table with the id {table.id} already", field="id")
         known[table.id] = table
-    if len(known) > MOST_TABLES:
-        raise InvalidSchema(f"a base has at most {MOST_TABLES} tables")
+    own = sum(table.base is None for table in known.values())
+    if max(own, len(known) - own) > MOST_TABLES:
+        raise InvalidSchema(f"a base has at most {MOST_TABLES} tables, and so have all the made ones together")
     for table in tables:
         for field in table.fields:
             if inverses is None or field.id in inverses:
@@ -107,7 +128,8 @@ def with_tables(
     for table in changed:
         _check_description(table.description)
         _check_fields(table, known)
-    return Alteration([known[table.id] for table in tables] + [table for table in changed if table.id in present])
+    altered = [known[table.id] for table in tables] + [table for table in changed if table.id in present]
+    return Alteration(altered, bases=bases)
 
 
 def with_field(present: Tables, table_id: TableId, field: Field, *, ids: Ids) -> Alteration:
@@ -189,7 +211,7 @@ def with_changed_table(
     table = _table(present, table_id)
     if name is not None and name != table.name:
         _refuse_standard(table.id in _STANDARD_IDS, table.name)
-        _check_table_name({each.id: each for each in present.values() if each is not table}, name)
+        _check_table_name({each.id: each for each in present.values() if each is not table}, name, table.base)
         table = dataclasses.replace(table, name=name)
     if description is not None:
         table = dataclasses.replace(table, description=_check_description(description))
@@ -241,9 +263,24 @@ def _table(present: Tables, table_id: TableId) -> Table:
     return present[table_id]
 
 
-def _check_table_name(present: Tables, name: str) -> None:
+def _check_bases(present: Tables, tables: Sequence[Table], bases: Sequence[MadeBase]) -> None:
+    """A base is known by its tables, of which none ever goes: it has one from the beginning."""
+    there = {table.base for table in present.values()} - {None}
+    new = {base.id for base in bases}
+    for base in bases:
+        _check_name(base.name, "a base")
+    if len(there) + len(bases) > MOST_BASES:
+        raise TooManyBases(MOST_BASES)
+    if len(new) < len(bases) or new & there:
+        raise InvalidSchema("there is a base of that id already", field="id")
+    named = {table.base for table in tables} - {None}
+    if not new <= named or not named <= there | new:
+        raise InvalidSchema("a table names a base that is not there, or a new base has no table", field="baseId")
+
+
+def _check_table_name(present: Tables, name: str, base: BaseId | None) -> None:
     _check_name(name, "a table")
-    if any(table.name.casefold() == name.casefold() for table in present.values()):
+    if any(table.base == base and table.name.casefold() == name.casefold() for table in present.values()):
         raise TableNameTaken(name)
 
 
@@ -263,7 +300,7 @@ def _check_fields(table: Table, known: Tables) -> None:
         _check_name(field.name, "a field")
         _check_description(field.description)
         _check_choices(field.name, field.choices)
-        if field.options.get("linkedTableId", table.id) not in known:
+        if "linkedTableId" in field.options and _linked(known, table, field) is None:
             raise InvalidSchema(f"{field.name} links to a table that is not in the base", field=field.name)
         if field.inverse is not None and not is_paired(known, table.id, field):
             raise InvalidSchema(f"the inverse field of {field.name} is not its inverse", field=field.name)
@@ -283,11 +320,11 @@ def is_paired(known: Tables, table_id: TableId, field: Field) -> bool:
 
 def _paired(known: Tables, table_id: TableId, field: Field, name: str, *, ids: Ids) -> dict[TableId, Table]:
     """Give a new link field its inverse, as Airtable does: not where it names one, nor within its own table."""
-    linked_id = field.options.get("linkedTableId")
-    paired_already = field.told or field.inverse is not None or linked_id == table_id
-    if field.type is not FieldType.MULTIPLE_RECORD_LINKS or paired_already:
+    is_free = field.type is FieldType.MULTIPLE_RECORD_LINKS and field.inverse is None and not field.told
+    if not is_free or field.options.get("linkedTableId") == table_id:
         return {}
-    table, linked = known[table_id], known.get(TableId(linked_id or ""))
+    table = known[table_id]
+    linked = _linked(known, table, field)
     if linked is None:
         raise InvalidSchema(f"{field.name} links to a table that is not in the base", field=field.name)
     inverse_id = FieldId(ids.mint("fld"))
@@ -301,6 +338,12 @@ def _paired(known: Tables, table_id: TableId, field: Field, name: str, *, ids: I
         table.id: dataclasses.replace(table, fields=fields),
         linked.id: dataclasses.replace(linked, fields=(*linked.fields, inverse)),
     }
+
+
+def _linked(known: Tables, table: Table, field: Field) -> Table | None:
+    """Return the table that a field links to when it is in the base of the field's own table."""
+    found = known.get(TableId(field.options.get("linkedTableId", "")))
+    return found if found is not None and found.base == table.base else None
 
 
 def _free_name(table: Table, name: str) -> str:

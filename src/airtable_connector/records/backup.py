@@ -8,11 +8,12 @@ bytes of attachments are rows as well, of a table ``attachments`` that is in no 
 # ruff: noqa: S608 - every statement is put together from literal texts of this module; values go in as parameters
 
 import base64
+import dataclasses
 import gzip
 import hashlib
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import orjson
@@ -30,7 +31,7 @@ from airtable_connector.records.schema import STANDARD_TABLES
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 13
+SCHEMA = 14
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
 
 FILES = "attachments"
@@ -102,7 +103,10 @@ class Restored:
 
 @dataclass(frozen=True)
 class _Kept:
-    """A database table: the schema version it came with, its columns, and the columns of its primary key."""
+    """A database table: the schema version it came with, its columns, and the columns of its primary key.
+
+    ``later`` are the columns that came with later versions, which stand behind the others.
+    """
 
     name: str
     since: int
@@ -110,6 +114,12 @@ class _Kept:
     columns: tuple[str, ...]
     blobs: frozenset[str] = frozenset()
     json: frozenset[str] = frozenset()
+    later: Mapping[str, int] = field(default_factory=dict)
+
+    def at(self, version: int) -> "_Kept":
+        """Return the table as it was in a schema version."""
+        columns = tuple(name for name in self.columns if self.later.get(name, version) <= version)
+        return dataclasses.replace(self, columns=columns)
 
     def page(self, *, first: bool) -> Sql:
         """Select one page in the order of the primary key, the first one or the one beyond ``:k0``, ``:k1`` …."""
@@ -154,9 +164,17 @@ class _Kept:
 
 
 def _kept(
-    name: str, since: int, columns: str, *, key: str, blobs: Sequence[str] = (), json: Sequence[str] = ()
+    name: str,
+    since: int,
+    columns: str,
+    *,
+    key: str,
+    blobs: Sequence[str] = (),
+    json: Sequence[str] = (),
+    later: Mapping[str, int] | None = None,
 ) -> _Kept:
-    return _Kept(name, since, tuple(key.split()), tuple(columns.split()), frozenset(blobs), frozenset(json))
+    names = (*columns.split(), *(later or {}))
+    return _Kept(name, since, tuple(key.split()), names, frozenset(blobs), frozenset(json), later or {})
 
 
 _TABLES = (
@@ -211,8 +229,10 @@ _TABLES = (
         "id created_at url specification scope_table mac_key since next_payload told_to is_enabled notifies expires_at"
         " outline due_at owner until failures last_success_at last_result",
         key="id",
+        later={"base": 9},
     ),
     _kept("webhook_payloads", 7, "hook number at size body", key="hook number"),
+    _kept("bases", 9, "id name created_at", key="id"),
     _kept("links", 8, "field_id target ordinal", key="field_id target ordinal"),
     _kept(
         "recomputations",
@@ -301,7 +321,7 @@ async def back_up(
     async with database.reading() as reader:
         version = await _schema_version(reader)
         head = await storage.read_head(reader)
-        tables = [table for table in _TABLES if table.since <= version]
+        tables = [table.at(version) for table in _TABLES if table.since <= version]
         counts = {table.name: await _count(reader, table) for table in tables}
         # after the snapshot began: all that its records show is there, for files come before the cells that name them
         digests = [] if files is None else files.all()
@@ -443,7 +463,8 @@ class _Reading:
                 yield _content_of(*values)
 
     def _lines(self) -> Iterator[tuple[_Kept | None, list[Any]]]:
-        tables = {table.name: table for table in _TABLES if table.since <= self.header.schema}
+        schema = self.header.schema
+        tables = {table.name: table.at(schema) for table in _TABLES if table.since <= schema}
         counts = dict.fromkeys(tables, 0)
         if FILES in self.header.rows:
             counts[FILES] = 0

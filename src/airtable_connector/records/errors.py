@@ -331,6 +331,15 @@ class InvalidSchema(Invalid):
     code = "invalid-schema"
 
 
+class TooManyBases(Conflict):
+    """There are as many made bases as there may be."""
+
+    code = "too-many-bases"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} bases were made here, the most there may be", hint="add tables to one of them")
+
+
 class TableNameTaken(InvalidSchema):
     """The base has another table of that name."""
 

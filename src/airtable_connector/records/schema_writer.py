@@ -100,6 +100,8 @@ def _recomputations(present: Tables, alteration: Alteration, actor: Actor) -> Se
 
 
 async def _save(tx: Transaction, present: Tables, alteration: Alteration) -> None:
+    for base in alteration.bases:
+        await storage.add_base(tx, base)
     for table in alteration.removed:
         await storage.remove_table(tx, table.id)
     # before the definitions: some that go may come back as another type

@@ -1,9 +1,10 @@
-"""The record store's one door: every read and every write of a base.
+"""The record store's one door: every read and every write of the service's own base, and of those that were made.
 
 Writes of all callers queue up and are committed in groups; reads come from memory where they can. The memory is
 brought to the committed state before a writer is answered: whoever was answered reads their own write.
 """
 
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airtable_connector.database import Database, Reader
 from airtable_connector.kernel.clock import Clock, iso
 from airtable_connector.kernel.errors import ConnectorError
-from airtable_connector.kernel.ids import FieldId, Ids, RecordId, TableId, looks_like_record_id
+from airtable_connector.kernel.ids import BaseId, FieldId, Ids, RecordId, TableId, looks_like_record_id
 from airtable_connector.kernel.observer import Observer
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.records import storage
@@ -42,7 +43,7 @@ from airtable_connector.records.requests import (
     StoredAnswer,
     WriteRequest,
 )
-from airtable_connector.records.schema import Field, Record, Table
+from airtable_connector.records.schema import Field, MadeBase, Record, Table
 from airtable_connector.records.schema_writer import SchemaWriter
 from airtable_connector.records.searching import Searching
 from airtable_connector.records.shelving import Shelving
@@ -78,7 +79,10 @@ class WorkspaceSettings:
 
 
 class Workspace:
-    """A base: its tables, its records, its feed. Opened with `open_workspace`."""
+    """Bases: their tables, their records, their one feed. Opened with `open_workspace`.
+
+    A base is named by its id; None is the service's own, of which everything speaks that speaks of names only.
+    """
 
     def __init__(
         self,
@@ -113,8 +117,22 @@ class Workspace:
 
     @property
     def tables(self) -> Mapping[str, Table]:
-        """The base's tables by name. After a change of the schema they are others."""
+        """The own base's tables by name. After a change of the schema they are others."""
         return self._catalogue.by_name
+
+    def tables_of(self, base: BaseId | None) -> Mapping[str, Table]:
+        """Return a base's tables by name; none when there is no such base, for every base has one."""
+        return self._catalogue.of(base)
+
+    @property
+    def every_table(self) -> Iterable[Table]:
+        """The tables of all bases."""
+        return self._catalogue.by_id.values()
+
+    def table_of(self, base: BaseId | None, name_or_id: str) -> Table | None:
+        """Return a table of a base by name, else by id; None when the base has none of it."""
+        found = self._catalogue.of(base).get(name_or_id) or self._catalogue.by_id.get(TableId(name_or_id))
+        return found if found is not None and found.base == base else None
 
     @property
     def ids(self) -> Ids:
@@ -137,7 +155,7 @@ class Workspace:
         return self._shelving.memory
 
     def table(self, name_or_id: str) -> Table:
-        """Find a table by name, else by id, else by a former name.
+        """Find a table of the own base by name, else one of any base by id, else one of the own base by a former name.
 
         Raises:
             UnknownTable: there is none.
@@ -169,24 +187,61 @@ class Workspace:
         return FormulaCache(FORMULAS)
 
     async def add_table(self, table: Table, *, actor: Actor) -> Table:
-        """Add a table to the base, and return it as it is now: its link fields are given inverse fields.
+        """Add a table to its base, and return it as it is now: its link fields are given inverse fields.
 
         Raises:
             TableNameTaken, FieldNameTaken: a name is given already.
-            InvalidSchema: a table of that id exists, or a link field names a table that does not.
+            InvalidSchema: a table of that id exists, its base does not, or a link field names a table that is not in
+                the base.
             FormulaError, CircularFields: a computed field cannot work whatever the records hold.
         """
         added, *_ = await self._alter(actor, lambda present: with_tables(present, [table], ids=self._ids))
         return added
 
-    async def add_tables(self, tables: Sequence[Table], *, inverses: Mapping[FieldId, str], actor: Actor) -> None:
+    async def add_tables(
+        self,
+        tables: Sequence[Table],
+        *,
+        inverses: Mapping[FieldId, str],
+        actor: Actor,
+        bases: Sequence[MadeBase] = (),
+    ) -> None:
         """Add tables that may link to each other; of their link fields those in ``inverses`` get one, of that name.
+
+        ``bases`` are those of them that are not there yet.
 
         Raises:
             TableNameTaken, FieldNameTaken: a name is given already.
-            InvalidSchema: a table of that id exists, or a link field names a table or an inverse field that does not.
+            InvalidSchema: a table or base of that id exists, or a link field names a table or an inverse field that
+                does not.
+            TooManyBases: there are as many as there may be.
         """
-        await self._alter(actor, lambda present: with_tables(present, tables, ids=self._ids, inverses=inverses))
+        await self._alter(
+            actor, lambda present: with_tables(present, tables, ids=self._ids, inverses=inverses, bases=bases)
+        )
+
+    async def add_base(self, base: BaseId, name: str, tables: Sequence[Table], *, actor: Actor) -> Sequence[Table]:
+        """Make a base with its first tables, one at least, and return them as they are now. It cannot be removed.
+
+        Raises:
+            TableNameTaken, FieldNameTaken: a name is given twice.
+            InvalidSchema: a table or a base of that id exists, there are no tables, or they cannot be so.
+            TooManyBases: there are as many as there may be.
+            FormulaError, CircularFields: a computed field cannot work whatever the records hold.
+        """
+        made = MadeBase(base, name, iso(self._clock.now()))
+        inside = [dataclasses.replace(table, base=base) for table in tables]
+        return await self._alter(actor, lambda present: with_tables(present, inside, ids=self._ids, bases=[made]))
+
+    async def bases(self) -> list[MadeBase]:
+        """Return the made bases in the order of their making; without any, the store is not asked."""
+        made = self._catalogue.made
+        if not made:
+            return []
+        async with self._database.reading() as reader:
+            known = {base.id: base for base in await storage.read_bases(reader)}
+        # in the order of their first tables; what another process has made a moment ago shows with its tables
+        return [known[base] for base in made if base in known]
 
     async def adopt_tables(self, tables: Sequence[Table], *, actor: Actor) -> Sequence[SchemaChange]:
         """Have exactly these tables as told ones, in one transaction, and return what that changed.
@@ -344,9 +399,9 @@ class Workspace:
             found = {each.id: each for each in await storage.records_by_id(reader, wanted.values())}
         return {record: found[now] for record, now in wanted.items() if now in found}
 
-    async def locate(self, record: str) -> tuple[Table, bytes] | None:
-        """Return a record as JSON by its id, whichever table holds it, and that table; None when there is none."""
-        for table in self.tables.values():
+    async def locate(self, record: str, base: BaseId | None = None) -> tuple[Table, bytes] | None:
+        """Return a record of a base as JSON by its id, whichever table holds it, and that table; None without one."""
+        for table in self.tables_of(base).values():
             blob = self.record_from_memory(table, record)
             if blob is not None:
                 return table, blob
@@ -356,7 +411,7 @@ class Workspace:
             return None
         holder = self._catalogue.by_id.get(found[0].table)
         # its table may be gone already, or not be shown yet
-        return None if holder is None else (holder, holder.encode(found[0]))
+        return (holder, holder.encode(found[0])) if holder is not None and holder.base == base else None
 
     async def count(self, table: Table) -> int:
         """Count a table's records."""

@@ -4,7 +4,6 @@ A parser raises ValueError with words that complete the sentence "'x' is not …
 who knows whether it is a secret.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import time, timedelta
 from decimal import Decimal, InvalidOperation
@@ -14,6 +13,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from airtable_connector.kernel.ids import looks_like_base_id
 from airtable_connector.kernel.secret import Secret
 
 IpNetwork: TypeAlias = IPv4Network | IPv6Network
@@ -169,7 +169,7 @@ def secret_text(text: str) -> Secret:
 
 def base_id(text: str) -> str:
     """Check the id of an Airtable base."""
-    if re.fullmatch(r"app[0-9A-Za-z]{14}", text, re.ASCII) is None:
+    if not looks_like_base_id(text):
         raise ValueError("an id of a base: app and 14 letters or digits")
     return text
 

@@ -126,9 +126,9 @@ READERS: Mapping[str, Reader] = MappingProxyType({
         "Whether lists carry 'records' at the top level too, where the Dashboard reads it.", "true"),
 
     "BASE_ID": Reader("airtable_api.base_id", parsers.optional(parsers.base_id), "",
-        "The id under which /v0 serves the base; none means the one that every installation has.", "appA1b2C3d4E5f6G7"),
+        "The own base's id below /v0; none means the one that every installation has.", "appA1b2C3d4E5f6G7"),
     "AIRTABLE_API_REQUESTS_PER_SECOND": Reader("airtable_api.requests_per_second", parsers.whole(0, 1_000_000), "0",
-        "Requests a second that /v0 takes for the base, as Airtable takes 5; 0 means any number.", "5"),
+        "Requests a second that /v0 takes for each base, as Airtable takes 5; 0 means any number.", "5"),
     "AIRTABLE_API_LOCKOUT_SECONDS": Reader("airtable_api.lockout", parsers.span(SECOND, 0.1, 3_600), "30",
         "How long /v0 answers 429 after one request too many.", "30"),
 

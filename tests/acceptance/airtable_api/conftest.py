@@ -139,7 +139,7 @@ def keys(served: Service) -> Mapping[str, str]:
             tokens = AccessTokens(database, clock=SystemClock(), ids=RandomIds())
 
             async def key(scopes: Iterable[str], base: str = DERIVED_ID, lifetime: timedelta = timedelta(1)) -> str:
-                wish = {"name": "", "scopes": frozenset(scopes), "base": base, "droplet": 7, "lifetime": lifetime}
+                wish = {"name": "", "scopes": frozenset(scopes), "bases": {base}, "droplet": 7, "lifetime": lifetime}
                 return (await tokens.create(**wish))[1].reveal()
 
             made = {scope: await key([scope]) for scope in Scope}

@@ -294,10 +294,10 @@ class TestAddresses:
 
     def test_what_is_not_offered_says_so(self, wire: Wire) -> None:
         for method, path in (
-            ("POST", "/v0/meta/bases"),
+            ("DELETE", f"/v0/meta/bases/{wire.base}"),
             ("GET", f"/v0/meta/bases/{wire.base}"),
         ):
-            status, kind, message = wire.refused(method, path, **({"json": {}} if method == "POST" else {}))
+            status, kind, message = wire.refused(method, path)
             assert (status, kind) == (404, "NOT_FOUND")
             assert message.startswith("The Airtable Connector does not offer")
 
@@ -310,9 +310,9 @@ class TestSchema:
         assert set(told["scopes"]) == {*reading, "data.records:write", "data.recordComments:write"}
         assert reader.ask("GET", "/v0/meta/whoami")[1]["scopes"] == reading
 
-    def test_there_is_one_base(self, wire: Wire, reader: Wire) -> None:
+    def test_the_own_base_is_the_first_one(self, wire: Wire, reader: Wire) -> None:
         _, body = wire.ask("GET", "/v0/meta/bases")
-        assert body == {"bases": [{"id": wire.base, "name": "Airtable Connector", "permissionLevel": "edit"}]}
+        assert body["bases"][0] == {"id": wire.base, "name": "Airtable Connector", "permissionLevel": "edit"}
         assert reader.ask("GET", "/v0/meta/bases")[1]["bases"][0]["permissionLevel"] == "read"
         assert wire.refused("GET", "/v0/meta/bases?pageSize=5")[:2] == UNKNOWN
         assert wire.refused("GET", "/v0/meta/bases?offset=itr/app")[:2] == (422, "INVALID_OFFSET_VALUE")

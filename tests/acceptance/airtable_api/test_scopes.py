@@ -29,6 +29,7 @@ class Asked:
 ROUTES = {
     "GET /v0/meta/whoami": Asked(None),
     "GET /v0/meta/bases": Asked(Scope.READ_SCHEMA),
+    "POST /v0/meta/bases": Asked(Scope.WRITE_SCHEMA, {"name": "x", "workspaceId": "x", "tables": [{"name": "x"}]}),
     "GET /v0/meta/bases/{base}/tables": Asked(Scope.READ_SCHEMA),
     "POST /v0/meta/bases/{base}/tables": Asked(Scope.WRITE_SCHEMA, {"name": "x", "fields": []}),
     "PATCH /v0/meta/bases/{base}/tables/{table}": Asked(Scope.WRITE_SCHEMA, {"description": ""}),

@@ -7,6 +7,7 @@ from tests.fakes import CountingIds, FakeClock, SpyObserver
 from airtable_connector.database import Database
 from airtable_connector.kernel.secret import Secret
 from airtable_connector.mesh import (
+    ALL_BASES,
     AccessToken,
     AccessTokenExpired,
     AccessTokenNotFound,
@@ -31,7 +32,7 @@ class House:
         self.service, self.command = [AccessTokens(database, clock=self.clock, ids=ids, most=most) for _ in range(2)]
 
     async def make(self, by: AccessTokens | None = None, **wish: Any) -> tuple[AccessToken, Secret]:
-        wanted = {"name": "n8n", "scopes": READ, "base": BASE, "droplet": 7, "lifetime": timedelta(days=30), **wish}
+        wanted = {"name": "n8n", "scopes": READ, "bases": {BASE}, "droplet": 7, "lifetime": timedelta(days=30), **wish}
         return await (by or self.command).create(**wanted)
 
     def verify(self, key: Secret) -> AccessToken:
@@ -50,8 +51,8 @@ async def test_a_token_is_recognised_as_soon_as_the_store_was_looked_at(house: H
     assert await house.service.follow_once() <= timedelta(seconds=5)
 
     assert house.verify(key) == token
-    assert (token.id, token.name, token.scopes, token.base, token.droplet) == (
-        key.reveal()[:17], "n8n", READ, BASE, 7,
+    assert (token.id, token.name, token.scopes, token.bases, token.droplet) == (
+        key.reveal()[:17], "n8n", READ, {BASE}, 7,
     )  # fmt: skip
     assert (token.expires - token.created, token.permissions) == (timedelta(days=30), frozenset())
 
@@ -188,3 +189,14 @@ async def test_the_oldest_ended_token_makes_room(database: Database) -> None:
     assert [token.id for token in await house.command.list()] == [first, fourth, fifth]
     with pytest.raises(TooManyAccessTokens):
         await house.make()
+
+
+async def test_a_token_opens_the_bases_that_it_names(house: House) -> None:
+    ours, theirs = BASE, BASE[:-1] + "X"
+    assert ours != theirs
+    for bases, opened in (({ours}, [True, False]), ({ours, theirs}, [True, True]), ({ALL_BASES}, [True, True])):
+        _, key = await house.make(bases=bases)
+        await house.service.follow_once()
+        token = house.verify(key)
+        assert token.bases == bases
+        assert [token.opens(base) for base in (ours, theirs)] == opened

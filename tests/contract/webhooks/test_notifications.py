@@ -14,18 +14,19 @@ from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
-from tests.factories.records import Base
+from tests.factories.records import ADA, Base, a_field, a_table
 from tests.factories.webhooks import Webhooks, webhooks_of
 from tests.fakes import FakeClock, SpyObserver
 from werkzeug import Request, Response
 
 from airtable_connector.kernel.clock import iso, parse_iso
+from airtable_connector.kernel.ids import BaseId
 from airtable_connector.kernel.secret import Secret
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.ops import NOTIFY, NewHook, NotificationCourier, NotificationFailed
 from airtable_connector.ops.webhooks.courier import content_mac, wait_after
 from airtable_connector.ops.webhooks.errors import NotificationUrlRefused
-from airtable_connector.records import SPRINTS, Create
+from airtable_connector.records import SPRINTS, Create, FieldType
 
 pytestmark = pytest.mark.anyio
 
@@ -142,6 +143,22 @@ async def test_a_receiver_is_told_which_webhook_has_payloads_under_its_key(house
     assert "2026-01-05T12:00:00.000Z" <= told_at <= iso(at)
     assert mac == content_mac(hook.mac_key, body)
     assert (shown.last_result["success"], shown.last_result["retryNumber"]) == (True, 0)
+
+
+async def test_a_receiver_is_told_which_base_it_is_about(house: House) -> None:
+    made = BaseId("app00000000000001")
+    table = a_table("Things", None, a_field("Name", FieldType.SINGLE_LINE_TEXT))
+    (table,) = await house.webhooks.base.workspace.add_base(made, "Made", [table], actor=ADA)
+    hook = await house.webhooks.add(url=house.receivers.address + "/a", base=made)
+    await house.change()
+    await house.webhooks.write(Create(table, {"Name": "a"}))
+    await house.webhooks.maker.catch_up()
+    async with asyncio.timeout(30):
+        while not house.receivers.pings:
+            await house.pass_time(timedelta(milliseconds=500))
+    told_of = json.loads(house.receivers.pings[0][2])
+    assert (told_of["base"], told_of["webhook"]) == ({"id": made}, {"id": hook.id})
+    assert len(await house.webhooks.payloads(hook, base=made)) == 1
 
 
 def test_the_mac_is_airtables() -> None:  # 28

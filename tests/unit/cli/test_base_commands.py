@@ -19,8 +19,10 @@ from airtable_connector.records import STANDARD_TABLES, AttachmentFiles, Invalid
 from airtable_connector.records.backup import DamagedBackup, StoreNotEmpty
 from airtable_connector.records.exchange import MalformedFile
 from airtable_connector.settings import NOT_USED, READERS
+from airtable_connector.web.airtable_api import DERIVED_ID, WORKSPACE_ID
 
 ROOT = Path(__file__).resolve().parents[3]
+MADE = "app00000000000001"
 STORE = Path("data") / "connector.sqlite3"
 
 
@@ -227,7 +229,9 @@ def test_a_damaged_feed_is_restored_but_not_silently(store: Path) -> None:
     assert "entry 17" in ran.err
 
 
-@pytest.mark.parametrize("command", [["export"], ["backup", "--to", "x"], ["audit", "verify"], ["schema", "show"]])
+@pytest.mark.parametrize(
+    "command", [["export"], ["backup", "--to", "x"], ["audit", "verify"], ["schema", "show"], ["schema", "bases"]]
+)
 def test_a_command_that_only_reads_makes_no_store(command: list[str]) -> None:
     assert isinstance(run(*command).error, StoreMissing)
     assert list(Path().iterdir()) == []
@@ -267,6 +271,24 @@ def test_a_table_is_added_from_a_definition_without_ids(store: Path) -> None:
     assert "1 rows created" in run("import", write("rows.jsonl", row)).err
 
 
+def test_a_table_is_added_to_the_base_that_its_definition_names(store: Path) -> None:
+    name = {"id": "fld00000000000001", "name": "Name", "type": "singleLineText"}
+    table = {"id": "tbl00000000000001", "name": "Sprints", "baseId": MADE, "fields": [name]}
+    base = {"id": MADE, "name": "Made elsewhere", "createdTime": "2026-01-05T12:00:00.000Z"}
+    header = {"format": "airtable-connector.export", "version": 2, "bases": [base], "tables": [table]}
+    assert run("import", write("made.jsonl", header)).code == 0
+
+    link = {"name": "Sprint", "type": "multipleRecordLinks", "options": {"linkedTableId": "Sprints"}}
+    definition = {"name": "Tasks", "baseId": MADE, "fields": [{"name": "Task", "type": "singleLineText"}, link]}
+    assert run("schema", "add-table", write("tasks.json", definition)).code == 0
+    added = json.loads(run("schema", "show").out)[-1]
+    assert (added["baseId"], added["fields"][1]["options"]["linkedTableId"]) == (MADE, table["id"])
+
+    lines = [line.split("\t") for line in run("schema", "bases").out.splitlines()]
+    assert [line[0] for line in lines] == [WORKSPACE_ID, DERIVED_ID, MADE]
+    assert lines[2][1:] == ["Made elsewhere", "2026-01-05T12:00:00.000Z"]
+
+
 @pytest.mark.parametrize(
     "definition",
     [
@@ -281,6 +303,9 @@ def test_a_table_is_added_from_a_definition_without_ids(store: Path) -> None:
         '{"name": "T", "keyFieldId": ["x"], "fields": [{"name": "x", "type": "singleLineText"}]}',
         '{"name": "T", "fields": [{"name": "x", "type": "multipleRecordLinks", "options": {"linkedTableId": [1]}}]}',
         '{"name": "Sprints", "fields": [{"name": "x", "type": "singleLineText"}]}',
+        '{"name": "T", "baseId": 7, "fields": [{"name": "x", "type": "singleLineText"}]}',
+        '{"name": "T", "baseId": "app", "fields": [{"name": "x", "type": "singleLineText"}]}',
+        '{"name": "T", "baseId": "app00000000000009", "fields": [{"name": "x", "type": "singleLineText"}]}',
     ],
 )
 def test_a_wrong_definition_is_refused(store: Path, definition: str) -> None:

@@ -74,6 +74,7 @@ def test_a_whole_key_is_not_taken_for_an_id_nor_shown(capsys: pytest.CaptureFixt
         (["create", *READ, "--name", "two\nlines"], "100 printable characters"),
         (["create", *READ, "--name", "x" * 101], "100 printable characters"),
         (["create", *READ, "--days", "0"], "--days"),
+        (["create", "--scopes", "data.records:read", "--base", DERIVED_ID, "--base", "all"], "or 'all' alone"),
         (["create", "--base", DERIVED_ID], "--scopes"),
         (["--data-dir", "elsewhere", "list"], "put the options behind 'list'"),
     ],
@@ -96,3 +97,14 @@ def test_looking_makes_no_store(capsys: pytest.CaptureFixture[str], empty_folder
 def test_another_base_than_the_services_is_pointed_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["token", "create", "--scopes", "data.records:read", "--base", "appBBBBBBBBBBBBBB"]) == 0
     assert f"the base of this service is {DERIVED_ID}" in capsys.readouterr().err
+
+
+def test_a_token_may_open_several_bases_or_all(capsys: pytest.CaptureFixture[str]) -> None:
+    unknown = "appBBBBBBBBBBBBBB"
+    create = ["token", "create", "--scopes", "data.records:read"]
+    assert main([*create, "--base", DERIVED_ID, "--base", unknown]) == 0
+    assert main([*create, "--base", "all"]) == 0
+    assert capsys.readouterr().err.count("is no base here") == 1
+    assert main(["token", "list"]) == 0
+    listed = [line.split("\t")[3] for line in capsys.readouterr().out.splitlines()]
+    assert sorted(listed) == ["all", f"{unknown},{DERIVED_ID}"]

@@ -11,6 +11,9 @@ from airtable_connector.kernel.secret import Secret
 PREFIX: Final = "pat"
 """How keys and ids of access tokens begin, as Airtable's do. No signed token of the mesh begins so."""
 
+ALL_BASES: Final = "all"
+"""Stands in the place of a base's id for every base, those that are made later among them."""
+
 _ID: Final = re.compile(r"pat[0-9A-Za-z]{14}", re.ASCII)
 _KEY: Final = re.compile(r"pat[0-9A-Za-z]{14}\.[0-9a-f]{64}", re.ASCII)
 
@@ -19,18 +22,22 @@ _KEY: Final = re.compile(r"pat[0-9A-Za-z]{14}\.[0-9a-f]{64}", re.ASCII)
 class AccessToken:
     """A token that is known: a caller of the mesh's kind whose permissions are none and whose scopes are its own.
 
-    It acts as ``droplet``, in ``base`` alone. ``last_used`` is as of some moments ago.
+    It acts as ``droplet``, in ``bases`` alone: their ids, or `ALL_BASES`. ``last_used`` is as of some moments ago.
     """
 
     id: str
     name: str
     scopes: frozenset[str]
-    base: str
+    bases: frozenset[str]
     droplet: int
     created: datetime
     expires: datetime
     last_used: datetime | None = None
     revoked: datetime | None = None
+
+    def opens(self, base: str) -> bool:
+        """Tell whether it opens a base."""
+        return base in self.bases or ALL_BASES in self.bases
 
     @property
     def steward(self) -> str:

@@ -91,7 +91,7 @@ class AccessTokens:
         return f"AccessTokens({len(self._held)} held)"
 
     async def create(
-        self, *, name: str, scopes: AbstractSet[str], base: str, droplet: int, lifetime: timedelta
+        self, *, name: str, scopes: AbstractSet[str], bases: AbstractSet[str], droplet: int, lifetime: timedelta
     ) -> tuple[AccessToken, Secret]:
         """Make a token; its key is nowhere but in what this returns. The oldest ended one goes when there are too many.
 
@@ -99,7 +99,9 @@ class AccessTokens:
             TooManyAccessTokens: there are as many as are kept, and none has ended.
         """
         now = parse_iso(iso(self._clock.now()))  # as the store keeps it
-        token = AccessToken(self._ids.mint(PREFIX), name, frozenset(scopes), base, droplet, now, now + lifetime)
+        token = AccessToken(
+            self._ids.mint(PREFIX), name, frozenset(scopes), frozenset(bases), droplet, now, now + lifetime
+        )
         key = join_key(token.id, self._ids.secret())
         hashed = hash_key(key.reveal())
         assert hashed is not None
@@ -113,7 +115,7 @@ class AccessTokens:
                     hash=hashed,
                     name=name,
                     scopes=" ".join(sorted(scopes)),
-                    base=base,
+                    base=" ".join(sorted(bases)),
                     droplet=droplet,
                     created=iso(token.created),
                     expires=iso(token.expires),
@@ -208,12 +210,12 @@ class AccessTokens:
 
 
 def _token(row: Row) -> AccessToken:
-    token_id, name, scopes, base, droplet, created, expires, last_used, revoked = row
+    token_id, name, scopes, bases, droplet, created, expires, last_used, revoked = row
     return AccessToken(
         token_id,
         name,
         frozenset(scopes.split()),
-        base,
+        frozenset(bases.split()),
         droplet,
         parse_iso(created),
         parse_iso(expires),

@@ -34,7 +34,7 @@ LOOK_AGAIN: Final = timedelta(seconds=2)
 """How often it is looked for notifications of other processes, whose sender is gone."""
 
 MOST_AT_ONCE: Final = 20
-"""Receivers notified at a time; there are no more."""
+"""Receivers notified at a time; more, which several bases can have, wait for their turn."""
 
 LARGEST_REPLY: Final = 4 * 1024
 """Bytes of an answer that are read, to see that it is not empty."""
@@ -47,7 +47,7 @@ _NEXT_DUE = "select min(due_at) from webhooks where notifies = 1 and due_at > :n
 _CLAIM = (
     "update webhooks set owner = :owner, until = :lease where id = :id and notifies = 1 and url is not null"
     " and (due_at <= :now or due_at > :latest) and (owner = :owner or until < :now or until > :lease)"
-    " returning url, mac_key, next_payload, failures"
+    " returning url, mac_key, next_payload, failures, base"
 )
 _TOLD = (
     "update webhooks set told_to = :told_to, failures = 0, last_success_at = :at, last_result = :result,"
@@ -79,6 +79,7 @@ class _Due:
     mac_key: Secret
     told_to: int
     failures: int
+    base: str
 
 
 def wait_after(failures: int, fraction: float) -> timedelta:
@@ -106,7 +107,7 @@ class NotificationCourier:
         database: holds what is due.
         client: sends.
         supervisor: repeats one step per webhook that is due, so that a slow receiver holds no other up.
-        base: the base's id.
+        base: the id of the service's own base.
         owner: this process, among those over the same database.
         clock: tells when.
         fraction: draws from 0 up to 1.
@@ -177,14 +178,16 @@ class NotificationCourier:
     async def _claim(self, hook: str) -> _Due | None:
         async with self._database.transaction() as tx:
             row = await tx.one(_CLAIM, id=hook, owner=self._owner, **self._moments(self._clock.now()))
-        return None if row is None else _Due(hook, row[0], Secret(row[1]), int(row[2]), int(row[3]))
+        return (
+            None if row is None else _Due(hook, row[0], Secret(row[1]), int(row[2]), int(row[3]), row[4] or self._base)
+        )
 
     def _moments(self, now: datetime) -> dict[str, str]:
         return {"now": iso(now), "latest": iso(now + LONGEST_WAIT), "lease": iso(now + LEASE)}
 
     async def _send(self, due: _Due, at: datetime) -> str | None:
         """Send one notification; return what went wrong, if anything did."""
-        told = {"base": {"id": self._base}, "webhook": {"id": due.hook}, "timestamp": iso(at)}
+        told = {"base": {"id": due.base}, "webhook": {"id": due.hook}, "timestamp": iso(at)}
         body = orjson.dumps(told)
         headers = {"X-Airtable-Content-MAC": content_mac(due.mac_key, body)}
         try:

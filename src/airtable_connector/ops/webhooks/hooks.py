@@ -1,4 +1,4 @@
-"""The base's webhooks: made, listed, kept alive, switched, deleted, and their payloads read by number."""
+"""The webhooks of every base: made, listed, kept alive, switched, deleted, and their payloads read by number."""
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ import orjson
 
 from airtable_connector.database import Database, Reader
 from airtable_connector.kernel.clock import Clock, iso
-from airtable_connector.kernel.ids import Ids, TableId
+from airtable_connector.kernel.ids import BaseId, Ids, TableId
 from airtable_connector.kernel.secret import Secret
 from airtable_connector.mesh import AddressRefused, PeerClient
 from airtable_connector.ops.heartbeats.cursors import lock_cursor, move_cursor
@@ -20,13 +20,13 @@ from airtable_connector.ops.webhooks.errors import (
     WebhookExpired,
     WebhookNotFound,
 )
-from airtable_connector.ops.webhooks.hook import LIFE, Hook, read_hook, read_hooks
+from airtable_connector.ops.webhooks.hook import LIFE, Hook, read_hook, read_hooks, stored
 from airtable_connector.ops.webhooks.maker import READER, PayloadMaker, write_outline
 from airtable_connector.ops.webhooks.watch import read_watch
 from airtable_connector.records import Workspace
 
 MOST_HOOKS: Final = 10
-"""Webhooks that live at a time; Airtable's own limit."""
+"""Webhooks of a base that live at a time; Airtable's own limit."""
 
 PAYLOADS_A_PAGE: Final = 50
 """Payloads on a page; Airtable's own limit."""
@@ -45,22 +45,23 @@ FORGET_STEP: Final = 1_000
 
 FORGET_EVERY: Final = timedelta(minutes=10)
 
-_LIVING = "select count(*) from webhooks where expires_at > :now"
+_LIVING = "select count(*) from webhooks where base = :base and expires_at > :now"
 _ENABLED = "select count(*) from webhooks where is_enabled = 1"
 _HEAD = "select seq from chain where id = 1"
 _INSERT = (
     "insert into webhooks (id, created_at, url, specification, scope_table, mac_key, since, next_payload, told_to,"
-    " is_enabled, notifies, expires_at, outline, failures, owner, until)"
+    " is_enabled, notifies, expires_at, outline, failures, owner, until, base)"
     " values (:id, :at, :url, :specification, :scope_table, :mac_key, :since, 1, 1, 1, 1, :expires_at, :outline, 0,"
-    " '', '')"
+    " '', '', :base)"
 )
-_DELETE = "delete from webhooks where id = :id"
+_DELETE = "delete from webhooks where id = :id and base = :base"
 _REFRESH = "update webhooks set expires_at = :until where id = :id and expires_at > :now"
 _SWITCH_ON = (
     "update webhooks set notifies = 1, failures = 0,"
-    " due_at = case when url is not null and next_payload > told_to then :now else null end where id = :id"
+    " due_at = case when url is not null and next_payload > told_to then :now else null end"
+    " where id = :id and base = :base"
 )
-_SWITCH_OFF = "update webhooks set notifies = 0, due_at = null where id = :id"
+_SWITCH_OFF = "update webhooks set notifies = 0, due_at = null where id = :id and base = :base"
 _SIZES = (
     "select number, size from webhook_payloads where hook = :hook and number >= :cursor order by number limit :limit"
 )
@@ -99,10 +100,10 @@ class PayloadPage:
 
 
 class Hooks:
-    """The webhooks of the base.
+    """The webhooks of every base. Each is found in its own base only; without one named, the service's own is meant.
 
     Args:
-        workspace: the base.
+        workspace: the bases.
         database: keeps them.
         maker: makes their payloads.
         client: will notify; it says which addresses may be asked.
@@ -134,7 +135,12 @@ class Hooks:
         self._ids = ids
 
     async def create(
-        self, specification: Mapping[str, Any], *, url: str | None, views: Mapping[str, TableId]
+        self,
+        specification: Mapping[str, Any],
+        *,
+        url: str | None,
+        views: Mapping[str, TableId],
+        base: BaseId | None = None,
     ) -> NewHook:
         """Add a webhook; it is told of every change that is asked for after this returns.
 
@@ -146,7 +152,7 @@ class Hooks:
             TooManyWebhooks: there are as many as there may be.
         """
         watch = read_watch(specification, views)
-        tables = {table.id: table for table in self._workspace.tables.values()}
+        tables = {table.id: table for table in self._workspace.tables_of(base).values()}
         watch.check_against(tables)
         if url is not None:
             self._check_url(url)
@@ -156,7 +162,7 @@ class Hooks:
         async with self._database.transaction() as tx:
             # the maker and other creators wait here until this one is done
             await lock_cursor(tx, READER)
-            if await _number(tx, _LIVING, now=iso(now)) >= MOST_HOOKS:
+            if await _number(tx, _LIVING, base=stored(base), now=iso(now)) >= MOST_HOOKS:
                 raise TooManyWebhooks(MOST_HOOKS)
             since = await _number(tx, _HEAD)
             if await _number(tx, _ENABLED) == 0:
@@ -173,26 +179,27 @@ class Hooks:
                 since=since,
                 expires_at=iso(new.expires_at),
                 outline=known,
+                base=stored(base),
             )
         self._wake_maker()
         return new
 
-    async def all(self) -> list[Hook]:
-        """Return every webhook, the oldest first; an expired one is still among them for a week."""
+    async def all(self, base: BaseId | None = None) -> list[Hook]:
+        """Return every webhook of a base, the oldest first; an expired one is still among them for a week."""
         async with self._database.reading() as reader:
-            return await read_hooks(reader)
+            return await read_hooks(reader, base)
 
-    async def delete(self, hook: str) -> None:
+    async def delete(self, hook: str, *, base: BaseId | None = None) -> None:
         """Forget a webhook, and its payloads with it.
 
         Raises:
             WebhookNotFound: there is none.
         """
         async with self._database.transaction() as tx:
-            if not await tx.run(_DELETE, id=hook):
+            if not await tx.run(_DELETE, id=hook, base=stored(base)):
                 raise WebhookNotFound(hook)
 
-    async def refresh(self, hook: str) -> datetime:
+    async def refresh(self, hook: str, *, base: BaseId | None = None) -> datetime:
         """Lengthen a webhook's life; return when it will end.
 
         Raises:
@@ -200,13 +207,13 @@ class Hooks:
         """
         now = self._clock.now()
         async with self._database.transaction() as tx:
-            if await read_hook(tx, hook) is None:
+            if await read_hook(tx, hook, base) is None:
                 raise WebhookNotFound(hook)
             if not await tx.run(_REFRESH, id=hook, until=iso(now + LIFE), now=iso(now)):
                 raise WebhookExpired
         return now + LIFE
 
-    async def switch_notifications(self, hook: str, *, on: bool) -> None:
+    async def switch_notifications(self, hook: str, *, on: bool, base: BaseId | None = None) -> None:
         """Begin or cease to notify; what came meanwhile is notified at once when it is switched on.
 
         Raises:
@@ -214,13 +221,13 @@ class Hooks:
         """
         async with self._database.transaction() as tx:
             if on:
-                found = await tx.run(_SWITCH_ON, id=hook, now=iso(self._clock.now()))
+                found = await tx.run(_SWITCH_ON, id=hook, base=stored(base), now=iso(self._clock.now()))
             else:
-                found = await tx.run(_SWITCH_OFF, id=hook)
+                found = await tx.run(_SWITCH_OFF, id=hook, base=stored(base))
             if not found:
                 raise WebhookNotFound(hook)
 
-    async def payloads(self, hook: str, *, cursor: int, limit: int) -> PayloadPage:
+    async def payloads(self, hook: str, *, cursor: int, limit: int, base: BaseId | None = None) -> PayloadPage:
         """Read payloads from a number on, and so keep a living webhook alive.
 
         Whoever was answered a write before finds it among them, unless very much was written at once.
@@ -230,7 +237,7 @@ class Hooks:
         """
         await self._maker.catch_up()
         async with self._database.reading() as reader:
-            found = await read_hook(reader, hook)
+            found = await read_hook(reader, hook, base)
             if found is None:
                 raise WebhookNotFound(hook)
             sizes = await reader.all(_SIZES, hook=hook, cursor=cursor, limit=min(limit, PAYLOADS_A_PAGE))

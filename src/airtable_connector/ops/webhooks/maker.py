@@ -10,12 +10,13 @@ import orjson
 
 from airtable_connector.database import Database, Transaction
 from airtable_connector.kernel.clock import Clock, iso, parse_iso
-from airtable_connector.kernel.ids import TableId
+from airtable_connector.kernel.ids import BaseId, TableId
 from airtable_connector.kernel.observer import Fact, Observer
 from airtable_connector.ops.heartbeats.cursors import lock_cursor, move_cursor, read_cursor
 from airtable_connector.ops.webhooks.hook import Hook, read_enabled_hooks
 from airtable_connector.ops.webhooks.past import read_past
 from airtable_connector.ops.webhooks.payloads import Scene, fault_payload, outline, payload_of, schema_payload
+from airtable_connector.ops.webhooks.transactions import Transaction as Told
 from airtable_connector.ops.webhooks.transactions import transactions, whole
 from airtable_connector.ops.webhooks.watch import Fault
 from airtable_connector.records import Change, Table, Workspace
@@ -166,17 +167,19 @@ class PayloadMaker:
 
     async def _make(self, changes: Sequence[Change]) -> list[_Made]:
         told = list(transactions(changes))
-        tables = {table.id: table for table in self._workspace.tables.values()}
         async with self._database.reading() as reader:
             hooks = await read_enabled_hooks(reader)
             beside = any(hook.watch.included for hook in hooks)
-            past = await read_past(reader, told, tables, beside=beside)
-        scene = Scene(tables, past, self._us)
+            tables = {base: self._tables_of(base) for base in {hook.base for hook in hooks}}
+            watched = {table: known for each in tables.values() for table, known in each.items()}
+            past = await read_past(reader, told, watched, beside=beside)
         made = []
         for hook in hooks:
-            each = self._look(hook, tables)
+            there = tables[hook.base]
+            scene = Scene(there, past, self._us)
+            each = self._look(hook, there)
             if each.fault is None:
-                for transaction in told:
+                for transaction in _within(there, told):
                     if transaction.number > hook.since and parse_iso(transaction.at) < hook.expires_at:
                         payload = payload_of(transaction, hook.watch, scene)
                         each.payloads += [] if payload is None else [(transaction.at, payload)]
@@ -184,10 +187,14 @@ class PayloadMaker:
             made.append(each)
         return made
 
+    def _tables_of(self, base: BaseId | None) -> Mapping[TableId, Table]:
+        return {table.id: table for table in self._workspace.tables_of(base).values()}
+
     def _look(self, hook: Hook, tables: Mapping[TableId, Table]) -> _Made:
         """Tell a webhook how the schema changed since it was told last, or that it cannot go on."""
         at, seq = self._clock.now(), self._workspace.head.seq
-        if not hook.lives(at):
+        if not hook.lives(at) or hook.since > seq:
+            # in the second case another process made it, perhaps over a base that this one does not show yet
             return _Made(hook)
         fault = hook.watch.fault(tables)
         if fault is not None:
@@ -234,6 +241,11 @@ class PayloadMaker:
         dropped = await tx.run(_DROP_OLDEST, hook=made.hook.id, first=first + count - MOST_PAYLOADS)
         if dropped:
             self._observer.saw(PayloadsDropped(made.hook.id, dropped))
+
+
+def _within(tables: Mapping[TableId, Table], told: Sequence[Told]) -> Sequence[Told]:
+    """Return the transactions that changed records of these tables."""
+    return [each for each in told if not tables.keys().isdisjoint(each.records)]
 
 
 def write_outline(tables: Mapping[TableId, Table]) -> str:

@@ -1,6 +1,6 @@
 """Table definitions as people write them, made complete."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airtable_connector.kernel.ids import Ids
@@ -8,11 +8,11 @@ from airtable_connector.records.errors import InvalidSchema
 from airtable_connector.records.schema import Table, table_from_definition
 
 
-def complete_definition(definition: object, *, tables: Mapping[str, Table], ids: Ids) -> Table:
+def complete_definition(definition: object, *, tables: Iterable[Table], ids: Ids) -> Table:
     """Make a table of a definition in which ids may be missing.
 
-    ``keyFieldId`` may name a field instead of giving its id, ``linkedTableId`` one of ``tables`` or the table itself,
-    and a choice may be its bare name.
+    ``keyFieldId`` may name a field instead of giving its id, ``linkedTableId`` one of the ``tables`` in the
+    same base or the table itself, and a choice may be its bare name.
 
     Raises:
         InvalidSchema: something else is missing or wrong.
@@ -26,9 +26,10 @@ def complete_definition(definition: object, *, tables: Mapping[str, Table], ids:
         ) from cause
 
 
-def _completed(definition: Any, tables: Mapping[str, Table], ids: Ids) -> dict[str, Any]:
+def _completed(definition: Any, tables: Iterable[Table], ids: Ids) -> dict[str, Any]:
     own_id = definition.get("id") or ids.mint("tbl")
-    known = {name: str(table.id) for name, table in tables.items()} | {str(definition["name"]): own_id}
+    base = definition.get("baseId")
+    known = {table.name: str(table.id) for table in tables if table.base == base} | {str(definition["name"]): own_id}
     fields = [_field(field, known, ids) for field in definition["fields"]]
     if not fields:
         raise InvalidSchema("a table needs a field", field="fields")

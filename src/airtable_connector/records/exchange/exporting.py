@@ -1,4 +1,4 @@
-"""From the base to a file, in one snapshot and in bounded memory."""
+"""From the bases to a file, in one snapshot and in bounded memory."""
 
 import csv
 import io
@@ -11,9 +11,9 @@ from airtable_connector.database import Database, Reader
 from airtable_connector.kernel.errors import Invalid
 from airtable_connector.records import storage
 from airtable_connector.records.errors import UnknownTable
-from airtable_connector.records.exchange.form import FORMAT, RECORD_COLUMNS, VERSION, Form
+from airtable_connector.records.exchange.form import FORMAT, RECORD_COLUMNS, VERSION, VERSION_OF_ONE_BASE, Form
 from airtable_connector.records.feed import Head
-from airtable_connector.records.schema import Record, Table
+from airtable_connector.records.schema import MadeBase, Record, Table
 
 STEP = 500
 """Records read at a time."""
@@ -34,7 +34,7 @@ class OneTableOnly(Invalid):
 
 @dataclass(frozen=True)
 class Exported:
-    """What a file holds: how many records of each table, and the feed position that it shows."""
+    """What a file holds: how many records of each table, by `Table.address`, and the feed position that it shows."""
 
     records: dict[str, int]
     seq: int
@@ -43,14 +43,16 @@ class Exported:
 async def export_records(
     database: Database, *, tables: Sequence[str], form: Form, write: Callable[[bytes], object]
 ) -> Exported:
-    """Write the records of the named tables (none named means all) as one snapshot shows them.
+    """Write the records of the named tables (none named means all, of every base) as one snapshot shows them.
+
+    Tables of the own base are named by name or id, those of made bases by id; so are they in the file.
 
     Computed cells are written for people to read; an import leaves them out. CSV cells are written as they are: a text
     that begins with ``=``, ``+``, ``-`` or ``@`` may run as a formula when a spreadsheet opens the file, but a guard
     in front of it would come back as a part of the text.
 
     Raises:
-        UnknownTable: the base has no table of that name or id.
+        UnknownTable: there is no table of that name or id.
         OneTableOnly: CSV was asked for other than one table.
     """
     async with database.reading() as reader:
@@ -59,15 +61,15 @@ async def export_records(
         if form is Form.CSV:
             if len(chosen) != 1:
                 raise OneTableOnly
-            counts = {chosen[0].name: await _write_csv(reader, chosen[0], write)}
+            counts = {chosen[0].address: await _write_csv(reader, chosen[0], write)}
         else:
-            write(_header(chosen, head))
-            counts = {table.name: await _write_json_lines(reader, table, write) for table in chosen}
+            write(_header(chosen, await storage.read_bases(reader), head))
+            counts = {table.address: await _write_json_lines(reader, table, write) for table in chosen}
     return Exported(counts, head.seq)
 
 
 def _chosen(tables: Sequence[Table], names: Sequence[str]) -> list[Table]:
-    by_name = {table.name: table for table in tables}
+    by_name = {table.name: table for table in tables if table.base is None}
     by_id = {str(table.id): table for table in tables}
     if not names:
         return list(tables)
@@ -87,18 +89,21 @@ async def _pages(reader: Reader, table: Table) -> AsyncIterator[list[Record]]:
         after = records[-1].ordinal
 
 
-def _header(tables: Sequence[Table], head: Head) -> bytes:
+def _header(tables: Sequence[Table], bases: Sequence[MadeBase], head: Head) -> bytes:
+    named = {table.base for table in tables}
+    made = [{"id": base.id, "name": base.name, "createdTime": base.created_at} for base in bases if base.id in named]
     header = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION if made else VERSION_OF_ONE_BASE,
         "feed": {"seq": head.seq, "hash": head.hash.hex()},
+        **({"bases": made} if made else {}),
         "tables": [table.definition() for table in tables],
     }
     return orjson.dumps(header) + b"\n"
 
 
 async def _write_json_lines(reader: Reader, table: Table, write: Callable[[bytes], object]) -> int:
-    start = b'{"table":' + orjson.dumps(table.name) + b","
+    start = b'{"table":' + orjson.dumps(table.address) + b","
     count = 0
     async for records in _pages(reader, table):
         write(b"".join(start + table.encode(record)[1:] + b"\n" for record in records))

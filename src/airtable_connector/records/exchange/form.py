@@ -7,8 +7,11 @@ from airtable_connector.records.schema import FieldType
 FORMAT = "airtable-connector.export"
 """What the header line of a JSON Lines file calls itself."""
 
-VERSION = 1
+VERSION = 2
 """Version of the JSON Lines form; readers refuse later ones."""
+
+VERSION_OF_ONE_BASE = 1
+"""The version of a file without tables of made bases: readers that know no other base understand it."""
 
 RECORD_COLUMNS = ("id", "createdTime")
 """The leading columns of a CSV file that are no fields. Either may be missing; elsewhere these names mean fields."""

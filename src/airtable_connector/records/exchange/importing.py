@@ -1,4 +1,4 @@
-"""From a file into the base, in batches that can be interrupted anywhere and repeated without doubling anything.
+"""From a file into the bases, in batches that can be interrupted anywhere and repeated without doubling anything.
 
 A batch and the note that it is done are one transaction, so a second run passes over what the first one did. The note
 is kept for a day; rows whose record is there with the same cells are passed over without it, whoever wrote them.
@@ -29,7 +29,7 @@ from airtable_connector.records.exchange.planning import (
     has_links,
     link_targets,
 )
-from airtable_connector.records.exchange.rows import Row, Unreadable, definitions, digest, read_rows
+from airtable_connector.records.exchange.rows import Row, Unreadable, digest, read_header, read_rows
 from airtable_connector.records.exchange.tally import Refusal, Tally
 from airtable_connector.records.requests import Actor, Done, Repeatable, Replayed, StoredAnswer, WriteRequest
 from airtable_connector.records.schema import Field, Table, table_from_definition
@@ -86,6 +86,8 @@ class Import:
         self._take_refused = take_refused
         self._planner = Planner(ids=ids, row_ids=options.ids, on_key=options.on_key)
         self._run_key = ""
+        self._called: dict[TableId, TableId] = {}
+        """Which tables are here of those that the file defines, by their ids in the file."""
 
     async def run(self) -> ImportReport:
         """Take the file in.
@@ -97,7 +99,7 @@ class Import:
             StoreUnavailable, CommitUnknown: earlier batches stay written; run it again to go on.
         """
         added = await self._add_missing_tables()
-        only = None if self._options.table is None else self._workspace.table(self._options.table)
+        only = None if self._options.table is None else self._found(self._options.table)
         await self._find_run()
         stopped_by = await self._take(only)
         if stopped_by is None:
@@ -107,25 +109,27 @@ class Import:
     # --- before the rows ----------------------------------------------------------------------------------------
 
     async def _add_missing_tables(self) -> tuple[str, ...]:
-        """Add the tables that the file defines and the base lacks, all together: links may point both ways."""
-        defined = [table_from_definition(one) for one in definitions(self._file, self._options.form)]
-        there = self._workspace.tables
-        ids = {table.id: there.get(table.name, table).id for table in defined}
-        missing = [table for table in defined if table.name not in there]
-        wanted = [table for table in missing if self._options.table in (None, table.name, table.id)]
+        """Add the tables that the file defines and their bases lack, all together: links may point both ways."""
+        header = read_header(self._file, self._options.form)
+        found = {table.id: self._workspace.tables_of(table.base).get(table.name) for table in header.tables}
+        self._called = ids = {table: present.id for table, present in found.items() if present is not None}
+        missing = [table for table in header.tables if found[table.id] is None]
+        wanted = [table for table in missing if self._options.table in (None, table.address, table.id)]
         if wanted:
             relinked = [_relinked(table, ids) for table in wanted]
-            known = {table.id: table for table in (*there.values(), *relinked)}
+            known = {table.id: table for table in (*self._workspace.every_table, *relinked)}
             lost = [
                 field for table in relinked for field in table.inverse_links if not is_paired(known, table.id, field)
             ]
-            names = {field.id: field.name for table in defined for field in table.fields}
+            names = {field.id: field.name for table in header.tables for field in table.fields}
+            named = {table.base for table in wanted}
             await self._workspace.add_tables(
                 [_without_inverses(table, lost) for table in relinked],
                 inverses={field.id: names[field.inverse] for field in lost if field.inverse in names},
+                bases=[base for base in header.bases if base.id in named and not self._workspace.tables_of(base.id)],
                 actor=self._actor,
             )
-        return tuple(table.name for table in wanted)
+        return tuple(table.address for table in wanted)
 
     async def _find_run(self) -> None:
         """Continue the run that was interrupted; after one that came to its end, begin another."""
@@ -139,7 +143,7 @@ class Import:
     # --- the rows -----------------------------------------------------------------------------------------------
 
     async def _take(self, only: Table | None) -> Refusal | None:
-        with_links = [table for table in self._workspace.tables.values() if has_links(table) and only in (None, table)]
+        with_links = [table for table in self._workspace.every_table if has_links(table) and only in (None, table)]
         passes: tuple[Pass, ...] = ("records", "links") if with_links else ("records",)
         size = self._file.seek(0, 2) * len(passes)
         try:
@@ -159,11 +163,14 @@ class Import:
 
     def _table(self, name: str | None, only: Table | None) -> Table:
         if name is not None:
-            return self._workspace.table(name)
+            return self._found(name)
         if only is None:
             hint = 'say --table, or give each row a "table"'
             raise MalformedRow("nothing says which table this row belongs to", field="table", hint=hint)
         return only
+
+    def _found(self, name_or_id: str) -> Table:
+        return self._workspace.table(self._called.get(TableId(name_or_id), name_or_id))
 
     def _is_wanted(self, row: Row | Unreadable, which: Pass, only: Table | None) -> bool:
         if isinstance(row, Unreadable):

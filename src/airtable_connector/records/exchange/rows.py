@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -10,11 +10,18 @@ import orjson
 
 from airtable_connector.kernel.clock import iso, parse_iso
 from airtable_connector.kernel.errors import ConnectorError
-from airtable_connector.kernel.ids import RecordId, parse_record_id
+from airtable_connector.kernel.ids import BaseId, RecordId, looks_like_base_id, parse_record_id
 from airtable_connector.records.errors import InvalidCell, UnknownField
 from airtable_connector.records.exchange.errors import MalformedFile, MalformedRow
-from airtable_connector.records.exchange.form import FORMAT, JSON_TYPES, RECORD_COLUMNS, VERSION, Form
-from airtable_connector.records.schema import Field, Table, read_text, stable_id
+from airtable_connector.records.exchange.form import (
+    FORMAT,
+    JSON_TYPES,
+    RECORD_COLUMNS,
+    VERSION,
+    VERSION_OF_ONE_BASE,
+    Form,
+)
+from airtable_connector.records.schema import Field, MadeBase, Table, read_text, stable_id, table_from_definition
 
 LONGEST_LINE = 16 * 1024 * 1024
 """Bytes of one line. A record of the largest cells we keep is far below it."""
@@ -42,6 +49,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Header:
+    """What a file defines: its tables, and the made bases that some of them are in."""
+
+    tables: Sequence[Table] = ()
+    bases: Sequence[MadeBase] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
     """A row that is no record of the base, and why."""
 
@@ -59,27 +74,46 @@ def digest(file: BinaryIO) -> str:
     return content.hexdigest()
 
 
-def definitions(file: BinaryIO, form: Form) -> list[Mapping[str, Any]]:
-    """Read the definitions of tables in a file's header; a file without a header has none.
+def read_header(file: BinaryIO, form: Form) -> Header:
+    """Read what a file's header defines; a file without a header defines nothing.
 
     Raises:
         MalformedFile: the header is of another kind of file, or of a later version.
+        InvalidSchema: a table's definition is none.
     """
     if form is Form.CSV:
-        return []
+        return Header()
     file.seek(0)
     header = _json_object(file.readline(LONGEST_LINE))
     if header is None or "format" not in header:
-        return []
+        return Header()
     if header["format"] != FORMAT:
         hint = "'restore' reads backups; an import wants what 'export' wrote"
         raise MalformedFile(1, f"this is a file of the format {str(header['format'])[:40]!r}", hint=hint)
-    if header.get("version") != VERSION:
-        raise MalformedFile(1, "this file has another version than this program reads", hint=f"known: {VERSION}")
-    found = header.get("tables")
+    known = (VERSION_OF_ONE_BASE, VERSION)
+    if header.get("version") not in known:
+        hint = f"known: {', '.join(map(str, known))}"
+        raise MalformedFile(1, "this file has another version than this program reads", hint=hint)
+    tables = [table_from_definition(one) for one in _objects(header, "tables")]
+    bases = [_made_base(one) for one in _objects({"bases": [], **header}, "bases")]
+    return Header(tables, bases)
+
+
+def _objects(header: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    found = header.get(name)
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise MalformedFile(1, "the header lists no tables", hint="leave it out, or export the base again")
+        raise MalformedFile(1, f"the header lists no {name}", hint="leave it out, or export the base again")
     return found
+
+
+def _made_base(shown: Mapping[str, Any]) -> MadeBase:
+    match shown:
+        case {"id": str(base), "name": str(name), "createdTime": str(created_at)} if looks_like_base_id(base):
+            try:
+                return MadeBase(BaseId(base), name, iso(parse_iso(created_at)))
+            except (ValueError, OverflowError):
+                pass
+    raise MalformedFile(1, "the header describes a base that is none", hint="export the base again")
 
 
 def preamble(file: BinaryIO, form: Form) -> bytes:

@@ -34,7 +34,7 @@ from airtable_connector.records.schema.standard import (
     SPRINTS,
     STANDARD_TABLES,
 )
-from airtable_connector.records.schema.tables import Record, Table, table_from_definition
+from airtable_connector.records.schema.tables import MadeBase, Record, Table, table_from_definition
 
 __all__ = [
     "CELLS",
@@ -56,6 +56,7 @@ __all__ = [
     "Field",
     "FieldType",
     "KeptFile",
+    "MadeBase",
     "Record",
     "Surroundings",
     "Table",

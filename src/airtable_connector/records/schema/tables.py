@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from airtable_connector.kernel.ids import FieldId, RecordId, TableId
+from airtable_connector.kernel.ids import BaseId, FieldId, RecordId, TableId, looks_like_base_id
 from airtable_connector.records.errors import InvalidSchema, UnknownField
 from airtable_connector.records.schema.cells import Cell
 from airtable_connector.records.schema.fields import TEXT_TYPES, Field, FieldType
@@ -32,10 +32,20 @@ class Record:
 
 
 @dataclass(frozen=True)
+class MadeBase:
+    """A base that a client made, beside the service's own, which is none of these. ``created_at`` is an ISO text."""
+
+    id: BaseId
+    name: str
+    created_at: str
+
+
+@dataclass(frozen=True)
 class Table:
     """A typed table. ``key`` is the field whose value names a record to people, unique when it is not empty.
 
     Under its ``former_names`` it is found where no other table has that name.
+    ``base`` is the made base that it belongs to; None is the service's own. Names of tables are unique in a base.
     """
 
     id: TableId
@@ -44,6 +54,7 @@ class Table:
     key: FieldId | None = None
     description: str = ""
     former_names: tuple[str, ...] = ()
+    base: BaseId | None = None
 
     def __post_init__(self) -> None:
         names = [field.name for field in self.fields]
@@ -61,6 +72,11 @@ class Table:
     def by_name(self) -> Mapping[str, Field]:
         """The fields by name."""
         return {field.name: field for field in self.fields}
+
+    @property
+    def address(self) -> str:
+        """How the table is called where those of every base are spoken of: by name in the own base, else by id."""
+        return self.name if self.base is None else self.id
 
     @cached_property
     def by_former_name(self) -> Mapping[str, Field]:
@@ -151,12 +167,14 @@ class Table:
         return orjson.dumps({"id": record.id, "createdTime": record.created_at, "fields": shown})
 
     def definition(self) -> dict[str, Any]:
-        """Describe the table in the form of Airtable's Meta API, with our ``keyFieldId``."""
+        """Describe the table in the form of Airtable's Meta API, with our ``keyFieldId`` and ``baseId``."""
         description = {"description": self.description} if self.description else {}
         former_names = {"formerNames": list(self.former_names)} if self.former_names else {}
+        base = {} if self.base is None else {"baseId": self.base}
         return {
             "id": self.id,
             "name": self.name,
+            **base,
             **description,
             **former_names,
             "primaryFieldId": self.primary_field.id,
@@ -193,12 +211,19 @@ def table_from_definition(definition: Mapping[str, Any]) -> Table:
     try:
         fields = tuple(_field_from_definition(field) for field in definition["fields"])
         key, description = definition.get("keyFieldId"), definition.get("description") or ""
+        base = None if definition.get("baseId") is None else _base_id(definition["baseId"])
         former_names = tuple(definition.get("formerNames", ()))
-        return Table(TableId(definition["id"]), definition["name"], fields, key, description, former_names)
+        return Table(TableId(definition["id"]), definition["name"], fields, key, description, former_names, base)
     except (KeyError, TypeError, AttributeError) as cause:
         raise InvalidSchema(
             "this is no table definition", hint='give {"id","name","fields":[{"id","name","type","options"?}]}'
         ) from cause
+
+
+def _base_id(text: str) -> BaseId:
+    if not looks_like_base_id(text):
+        raise InvalidSchema("baseId is no id of a base", field="baseId", hint="'app' and 14 letters or digits")
+    return BaseId(text)
 
 
 def _field_from_definition(definition: Mapping[str, Any]) -> Field:

@@ -13,9 +13,11 @@ from airtable_connector.records.storage.answers import (
     log_event,
 )
 from airtable_connector.records.storage.base import (
+    add_base,
     add_table,
     lock_head,
     move_head,
+    read_bases,
     read_head,
     read_tables,
     remove_table,
@@ -86,6 +88,7 @@ __all__ = [
     "Comment",
     "Link",
     "Recomputation",
+    "add_base",
     "add_comment",
     "add_links",
     "add_table",
@@ -126,6 +129,7 @@ __all__ = [
     "next_recomputation",
     "pass_keys_on",
     "present_ids",
+    "read_bases",
     "read_head",
     "read_tables",
     "record_from",

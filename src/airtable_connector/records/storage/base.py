@@ -1,11 +1,11 @@
-"""The base's head and tables: where the feed ends, which tables there are, the numbers given out."""
+"""The store's head, bases and tables: where the feed ends, which of them there are, the numbers given out."""
 
 import orjson
 
 from airtable_connector.database import Reader, Row, Sql, Transaction
-from airtable_connector.kernel.ids import TableId
+from airtable_connector.kernel.ids import BaseId, TableId
 from airtable_connector.records.feed import SCHEMA_RECORD, Head
-from airtable_connector.records.schema import Table, table_from_definition
+from airtable_connector.records.schema import MadeBase, Table, table_from_definition
 
 _HEAD = "select seq, hash, ordinal from chain where id = 1"
 # a replica that commits later must see this one's head, so the row is locked where a row can be locked
@@ -52,7 +52,7 @@ def _head(row: Row | None) -> Head:
 
 
 async def read_tables(reader: Reader) -> tuple[Table, ...]:
-    """Read the base's tables in their order."""
+    """Read the tables of every base in their order."""
     rows = await reader.all("select definition from tables order by position")
     return tuple(table_from_definition(orjson.loads(row[0])) for row in rows)
 
@@ -64,6 +64,22 @@ async def add_table(tx: Transaction, table: Table) -> None:
         " select :id, coalesce(max(position) + 1, 0), :definition from tables",
         id=table.id,
         definition=orjson.dumps(table.definition()).decode(),
+    )
+
+
+async def read_bases(reader: Reader) -> list[MadeBase]:
+    """Read the made bases in the order of the moments when they were made."""
+    rows = await reader.all("select id, name, created_at from bases order by created_at, id")
+    return [MadeBase(BaseId(row[0]), row[1], row[2]) for row in rows]
+
+
+async def add_base(tx: Transaction, base: MadeBase) -> None:
+    """Add a made base."""
+    await tx.run(
+        "insert into bases (id, name, created_at) values (:id, :name, :at)",
+        id=base.id,
+        name=base.name,
+        at=base.created_at,
     )
 
 

@@ -6,16 +6,15 @@ All but its place is loaded when somebody asks for it: a service starts without 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from airtable_connector.web.airtable_api.place import BEGINNING, DERIVED_ID
+from airtable_connector.web.airtable_api.place import BEGINNING, DERIVED_ID, WORKSPACE_ID
 
 if TYPE_CHECKING:
-    from airtable_connector.web.airtable_api.addresses import is_base_id
     from airtable_connector.web.airtable_api.base import BaseName
     from airtable_connector.web.airtable_api.pace import PaceSettings
     from airtable_connector.web.airtable_api.routes import NOT_OFFERED, AirtableApi
     from airtable_connector.web.airtable_api.scopes import Scope
 
-__all__ = ["BEGINNING", "DERIVED_ID", "NOT_OFFERED", "AirtableApi", "BaseName", "PaceSettings", "Scope", "is_base_id"]
+__all__ = ["BEGINNING", "DERIVED_ID", "NOT_OFFERED", "WORKSPACE_ID", "AirtableApi", "BaseName", "PaceSettings", "Scope"]
 
 _LOADED_LATER = {
     "AirtableApi": "routes",
@@ -23,7 +22,6 @@ _LOADED_LATER = {
     "NOT_OFFERED": "routes",
     "PaceSettings": "pace",
     "Scope": "scopes",
-    "is_base_id": "addresses",
 }
 """The module of each name that is not loaded yet."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from airtable_connector.kernel.ids import looks_like_record_id
+from airtable_connector.kernel.ids import looks_like_base_id, looks_like_record_id
 from airtable_connector.web.airtable_api.errors import AddressUnknown
 from airtable_connector.web.http import AddressTooLong, Call
 
@@ -37,7 +37,6 @@ REFRESH: Final = "/v0/bases/{base}/webhooks/{webhook}/refresh"
 NOTIFICATIONS: Final = "/v0/bases/{base}/webhooks/{webhook}/enableNotifications"
 PAYLOADS: Final = "/v0/bases/{base}/webhooks/{webhook}/payloads"
 
-_BASE_ID: Final = re.compile(r"app[0-9A-Za-z]{14}", re.ASCII)
 _WEBHOOK_ID: Final = re.compile(r"ach[0-9A-Za-z]{14}", re.ASCII)
 
 
@@ -72,14 +71,9 @@ def read_address(call: Call) -> Address:
         case _:
             found = _record_address(parts)
     base, record = found.values.get("base"), found.values.get("record")
-    if (base is not None and not is_base_id(base)) or (record is not None and not looks_like_record_id(record)):
+    if (base is not None and not looks_like_base_id(base)) or (record is not None and not looks_like_record_id(record)):
         raise AddressUnknown
     return found
-
-
-def is_base_id(text: str) -> bool:
-    """Tell whether a text has a base id's shape: ``app`` and 14 letters or digits."""
-    return _BASE_ID.fullmatch(text) is not None
 
 
 def _schema_address(parts: list[str]) -> Address:

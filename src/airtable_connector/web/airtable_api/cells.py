@@ -69,7 +69,7 @@ async def refused_cell(base: Base, table: Table, refusal: ConnectorError) -> Con
 
 
 async def _missing_link(base: Base, field: Field, refusal: LinkTargetMissing) -> ConnectorError:
-    found = await base.workspace.locate(refusal.target)
+    found = await base.locate(refusal.target)
     if found is None:
         return RowMissing(refusal.target)
     holder, _ = found

@@ -7,7 +7,7 @@ import orjson
 
 from airtable_connector.kernel.ids import RecordId
 from airtable_connector.records import NEWEST, Comment, Table
-from airtable_connector.web.airtable_api.base import Base
+from airtable_connector.web.airtable_api.base import Base, Bases
 from airtable_connector.web.airtable_api.bodies import read_object
 from airtable_connector.web.airtable_api.errors import InvalidParameters, ModelNotFound, OffsetInvalid
 from airtable_connector.web.airtable_api.options import LARGEST_PAGE
@@ -23,14 +23,14 @@ CHANGE_MEMBERS: Final = frozenset({"text"})
 class CommentEndpoints:
     """HTTP endpoints over the comments of one record."""
 
-    def __init__(self, base: Base) -> None:
-        self._base = base
+    def __init__(self, bases: Bases) -> None:
+        self._bases = bases
 
     async def list(self, call: Call) -> Answer:
         """Answer ``GET …/{record}/comments``: one page, newest first."""
         size, before = _read_page(read_parameters(call))
         _, record = await self._record(call)
-        found = await self._base.workspace.comments.page(record, before=before, count=size + 1)
+        found = await self._bases.workspace.comments.page(record, before=before, count=size + 1)
         page = found[:size]
         offset = str(page[-1].seq) if len(found) > size else None
         return _answer({"comments": [_shown(comment) for comment in page], "offset": offset})
@@ -43,7 +43,7 @@ class CommentEndpoints:
         if parent is not None and not isinstance(parent, str):
             raise InvalidParameters("parentCommentId")
         table, record = await self._record(call)
-        comment = await self._base.workspace.comments.add(
+        comment = await self._bases.workspace.comments.add(
             table, record, text, author=call.caller.droplet, parent=parent
         )
         return _answer(_shown(comment))
@@ -55,7 +55,7 @@ class CommentEndpoints:
         _, record = await self._record(call)
         comment = call.path_params["comment"]
         return _answer(
-            _shown(await self._base.workspace.comments.change(record, comment, text, author=call.caller.droplet))
+            _shown(await self._bases.workspace.comments.change(record, comment, text, author=call.caller.droplet))
         )
 
     async def remove(self, call: Call) -> Answer:
@@ -63,13 +63,13 @@ class CommentEndpoints:
         refuse_parameters(call)
         _, record = await self._record(call)
         comment = call.path_params["comment"]
-        await self._base.workspace.comments.remove(record, comment, author=call.caller.droplet)
+        await self._bases.workspace.comments.remove(record, comment, author=call.caller.droplet)
         return _answer({"id": comment, "deleted": True})
 
     async def _record(self, call: Call) -> tuple[Table, RecordId]:
         """Return the record that the address names, and the table that holds it."""
-        self._base.table(call)
-        found = await self._base.workspace.locate(call.path_params["record"])
+        base = self._bases.of(self._bases.table(call))
+        found = await base.locate(RecordId(call.path_params["record"]))
         if found is None:
             raise ModelNotFound
         table, blob = found

@@ -45,6 +45,24 @@ class ModelNotFound(Forbidden):
         )
 
 
+class WorkspaceMissing(Invalid):
+    """A base is to be made, and nothing says in which workspace."""
+
+    code = "airtable-workspace-missing"
+
+    def __init__(self) -> None:
+        super().__init__("Server error", field="workspaceId")
+
+
+class WorkspaceUnknown(NotFound):
+    """A base is to be made in a workspace that is not there."""
+
+    code = "airtable-workspace-unknown"
+
+    def __init__(self) -> None:
+        super().__init__("Record not found", field="workspaceId")
+
+
 class InvalidParameters(Invalid):
     """A parameter, or a member of the body, is unknown, missing, or of the wrong kind."""
 

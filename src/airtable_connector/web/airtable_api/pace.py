@@ -1,6 +1,7 @@
-"""How often the base may be asked: Airtable's own limit, for those who want to test against it."""
+"""How often a base may be asked: Airtable's own limit, for those who want to test against it."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,31 +15,20 @@ WINDOW = 1.0
 
 @dataclass(frozen=True)
 class PaceSettings:
-    """How many requests a second the base takes (0: any number), and how long it takes none after one too many."""
+    """How many requests a second each base takes (0: any number), and how long it takes none after one too many."""
 
     per_second: int = 0
     lockout: timedelta = timedelta(seconds=30)
 
 
 class Pace:
-    """Counts the requests to the base, of all callers together, in this process."""
+    """Counts the requests to one base, of all callers together, in this process."""
 
     def __init__(self, settings: PaceSettings, clock: Clock) -> None:
         self._settings = settings
         self._monotonic = clock.monotonic
         self._latest: deque[float] = deque(maxlen=max(1, settings.per_second))
         self._closed_until = 0.0
-
-    def keep(self, endpoint: Endpoint) -> Endpoint:
-        """Count every call of an endpoint, and refuse those that come too soon."""
-        if self._settings.per_second == 0:
-            return endpoint
-
-        async def paced(call: Call) -> Answer | Stream:
-            self.spend()
-            return await endpoint(call)
-
-        return paced
 
     def spend(self) -> None:
         """Count one request.
@@ -53,3 +43,33 @@ class Pace:
             self._closed_until = now + lockout.total_seconds()
             raise CalledTooFast(retry_after=lockout)
         self._latest.append(now)
+
+
+class Paces:
+    """The pace of every base; calls that are about none, or about one that is not there, count for the own one."""
+
+    def __init__(self, settings: PaceSettings, clock: Clock, is_made: Callable[[str], bool]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._is_made = is_made
+        self._own = Pace(settings, clock)
+        self._made: dict[str, Pace] = {}
+
+    def keep(self, endpoint: Endpoint) -> Endpoint:
+        """Count every call of an endpoint, and refuse those that come too soon."""
+        if self._settings.per_second == 0:
+            return endpoint
+
+        async def paced(call: Call) -> Answer | Stream:
+            self.of(call.path_params.get("base", "")).spend()
+            return await endpoint(call)
+
+        return paced
+
+    def of(self, base: str) -> Pace:
+        """Return the pace that a call counts in whose address names a base."""
+        if not self._is_made(base):
+            return self._own
+        if base not in self._made:
+            self._made[base] = Pace(self._settings, self._clock)
+        return self._made[base]

@@ -10,11 +10,11 @@ from airtable_connector.ops import Hooks
 from airtable_connector.records import AttachmentAddresses, AttachmentFiles, Workspace
 from airtable_connector.web.airtable_api import addresses, words
 from airtable_connector.web.airtable_api.addresses import read_address
-from airtable_connector.web.airtable_api.base import Base, BaseName
+from airtable_connector.web.airtable_api.base import BaseName, Bases
 from airtable_connector.web.airtable_api.commenting import CommentEndpoints
 from airtable_connector.web.airtable_api.designing import DesigningEndpoints
 from airtable_connector.web.airtable_api.errors import AddressUnknown, NotOffered
-from airtable_connector.web.airtable_api.pace import Pace, PaceSettings
+from airtable_connector.web.airtable_api.pace import Paces, PaceSettings
 from airtable_connector.web.airtable_api.place import BEGINNING
 from airtable_connector.web.airtable_api.reading import ReadingEndpoints
 from airtable_connector.web.airtable_api.schema import SchemaEndpoints
@@ -25,7 +25,6 @@ from airtable_connector.web.airtable_api.writing import WritingEndpoints
 from airtable_connector.web.http import Answer, Call, Endpoint, Header, Resource, Stream, Upstream, Verify, fresh
 
 NOT_OFFERED: Final[Mapping[str, Mapping[str, str]]] = {
-    addresses.BASES: {"POST": "creating bases"},
     addresses.BASE: {"GET": "information about a base's collaborators", "DELETE": "deleting bases"},
     addresses.ENTERPRISE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), "the API for administrators"),
     addresses.SYNC: {"POST": "syncing CSV files"},
@@ -36,6 +35,7 @@ _SCHEMA: Final = "changing the schema of a base that is a mirror of Airtable's, 
 _COMMENTS: Final = "the comments of a base that is a mirror of Airtable's"
 
 NOT_OFFERED_OF_A_MIRROR: Final[Mapping[str, Mapping[str, str]]] = {
+    addresses.BASES: {"POST": "creating bases beside the mirror of one at Airtable"},
     addresses.TABLES: {"POST": _SCHEMA},
     addresses.TABLE_SCHEMA: {"PATCH": _SCHEMA},
     addresses.FIELDS: {"POST": _SCHEMA},
@@ -74,8 +74,9 @@ class AirtableApi:
         upstream: Upstream | None = None,
     ) -> None:
         self.verify = verify
-        base, paced = Base(workspace, name, attachments), Pace(pace, clock).keep
-        offered = _offered(base, files, hooks, clock, upstream)
+        bases = Bases(workspace, name, attachments)
+        paced = Paces(pace, clock, bases.is_made).keep
+        offered = _offered(bases, files, hooks, clock, upstream)
         self._resources: dict[str, Resource] = {}
         not_offered = dict(NOT_OFFERED)
         if upstream is not None:
@@ -117,17 +118,20 @@ class AirtableApi:
 
 
 def _offered(
-    base: Base, files: AttachmentFiles, hooks: Callable[[], Hooks], clock: Clock, upstream: Upstream | None
+    bases: Bases, files: AttachmentFiles, hooks: Callable[[], Hooks], clock: Clock, upstream: Upstream | None
 ) -> Mapping[str, Mapping[str, Route]]:
-    reading, writing, schema = ReadingEndpoints(base), WritingEndpoints(base, upstream), SchemaEndpoints(base)
+    reading, writing, schema = ReadingEndpoints(bases), WritingEndpoints(bases, upstream), SchemaEndpoints(bases)
     listed, listed_by_body, read = (
         fresh(each, upstream) for each in (reading.list, reading.list_by_body, reading.read)
     )
-    comments, uploads = CommentEndpoints(base), UploadEndpoint(base, files)
-    webhooks, designing = WebhookEndpoints(base, hooks, clock), DesigningEndpoints(base)
+    comments, uploads = CommentEndpoints(bases), UploadEndpoint(bases, files)
+    webhooks, designing = WebhookEndpoints(bases, hooks, clock), DesigningEndpoints(bases)
     return {
         addresses.WHOAMI: {"GET": Route(schema.whoami, None)},
-        addresses.BASES: {"GET": Route(schema.bases, Scope.READ_SCHEMA)},
+        addresses.BASES: {
+            "GET": Route(schema.bases, Scope.READ_SCHEMA),
+            "POST": Route(designing.create_base, Scope.WRITE_SCHEMA),
+        },
         addresses.TABLES: {
             "GET": Route(schema.tables, Scope.READ_SCHEMA),
             "POST": Route(designing.create_table, Scope.WRITE_SCHEMA),

@@ -6,11 +6,11 @@ from typing import Any, Final
 import orjson
 
 from airtable_connector.records import Field, Table
-from airtable_connector.web.airtable_api.base import VIEW_NAME, Base, view_id, visible_fields
+from airtable_connector.web.airtable_api.base import VIEW_NAME, Bases, view_id, visible_fields
 from airtable_connector.web.airtable_api.errors import InvalidParameters, OffsetInvalid
 from airtable_connector.web.airtable_api.field_options import complete_options
 from airtable_connector.web.airtable_api.parameters import one, read_parameters, refuse_parameters
-from airtable_connector.web.airtable_api.scopes import Scope, check_scope, scopes_of, was_granted
+from airtable_connector.web.airtable_api.scopes import Scope, check_scope, scopes_of
 from airtable_connector.web.airtable_api.users import user_id
 from airtable_connector.web.airtable_api.words import JSON_UTF8
 from airtable_connector.web.http import Answer, Call
@@ -25,10 +25,10 @@ LEVELS: Final = {
 
 
 class SchemaEndpoints:
-    """HTTP endpoints about the base, its tables and the caller."""
+    """HTTP endpoints about the bases, their tables and the caller."""
 
-    def __init__(self, base: Base) -> None:
-        self._base = base
+    def __init__(self, bases: Bases) -> None:
+        self._bases = bases
 
     async def whoami(self, call: Call) -> Answer:
         """Answer ``GET /v0/meta/whoami``: the calling droplet as a user, and what it may do as scopes."""
@@ -38,18 +38,17 @@ class SchemaEndpoints:
         return _answer({"id": user_id(call.caller.droplet), "scopes": scopes})
 
     async def bases(self, call: Call) -> Answer:
-        """Answer ``GET /v0/meta/bases``: the one base, on the one page, when it was granted to the caller."""
+        """Answer ``GET /v0/meta/bases``: those that were granted to the caller, on the one page that there is."""
         for name, values in read_parameters(call).items():
             if name != "offset":
                 raise InvalidParameters(name)
             if one(name, values):
                 raise OffsetInvalid(one(name, values))
         check_scope(call)
-        if not was_granted(call.caller, self._base.id):
-            return _answer({"bases": []})
         held = scopes_of(call.caller)
         level = next(level for scope, level in LEVELS.items() if scope in held)
-        return _answer({"bases": [{"id": self._base.id, "name": self._base.name, "permissionLevel": level}]})
+        granted = await self._bases.granted(call.caller)
+        return _answer({"bases": [{"id": base.id, "name": base.name, "permissionLevel": level} for base in granted]})
 
     async def tables(self, call: Call) -> Answer:
         """Answer ``GET /v0/meta/bases/{base}/tables``: every table with its fields and views."""
@@ -58,8 +57,7 @@ class SchemaEndpoints:
             if name != "include" or values != ["visibleFieldIds"]:
                 raise InvalidParameters(name)
             include = values
-        self._base.enter(call)
-        tables = self._base.workspace.tables.values()
+        tables = self._bases.enter(call).tables.values()
         return _answer({"tables": [shown_table(table, shows_fields=bool(include)) for table in tables]})
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from airtable_connector.mesh import AccessToken
+from airtable_connector.mesh import ALL_BASES, AccessToken
 from airtable_connector.web.http import Call, Caller, MissingPermission
 
 
@@ -40,7 +40,12 @@ def scopes_of(caller: Caller) -> AbstractSet[str]:
 
 def was_granted(caller: Caller, base: str) -> bool:
     """Tell whether a caller may enter a base; the mesh's own may enter every one."""
-    return not isinstance(caller, AccessToken) or caller.base == base
+    return not isinstance(caller, AccessToken) or caller.opens(base)
+
+
+def may_make_bases(caller: Caller) -> bool:
+    """Tell whether the workspace is a caller's: whoever enters single bases only could not enter what they make."""
+    return was_granted(caller, ALL_BASES)
 
 
 def check_scope(call: Call) -> None:

@@ -44,7 +44,7 @@ class _Texts:
     """Writes the cells of one answer as texts; a record that is linked to is looked up once."""
 
     def __init__(self, base: Base, wanted: AsText) -> None:
-        self._workspace = base.workspace
+        self._base = base
         self._wanted = wanted
         self._names: dict[str, str] = {}
 
@@ -58,7 +58,7 @@ class _Texts:
     async def _name(self, record: str) -> str:
         """Return the text of a record's primary field; one that is gone has none."""
         if record not in self._names:
-            found = await self._workspace.locate(record)
+            found = await self._base.locate(record)
             self._names[record] = "" if found is None else self._primary_text(*found)
         return self._names[record]
 

@@ -22,7 +22,7 @@ from airtable_connector.records import (
     WriteRequest,
     storable,
 )
-from airtable_connector.web.airtable_api.base import Base
+from airtable_connector.web.airtable_api.base import Bases
 from airtable_connector.web.airtable_api.bodies import read_object
 from airtable_connector.web.airtable_api.errors import (
     CellNotAccepted,
@@ -51,8 +51,8 @@ _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^
 class UploadEndpoint:
     """The HTTP endpoint for uploads."""
 
-    def __init__(self, base: Base, files: AttachmentFiles) -> None:
-        self._base = base
+    def __init__(self, bases: Bases, files: AttachmentFiles) -> None:
+        self._bases = bases
         self._files = files
         self._at_work = 0
         self._disk = asyncio.Lock()
@@ -82,12 +82,11 @@ class UploadEndpoint:
             "createdTime": record.created_at,
             "fields": {field.id: record.cells.get(field.id, [])},
         }
-        return Answer(200, self._base.attachments.show(orjson.dumps(shown), call.origin), media_type=JSON_UTF8)
+        return Answer(200, self._bases.attachments.show(orjson.dumps(shown), call.origin), media_type=JSON_UTF8)
 
     async def _cell(self, call: Call) -> tuple[Table, Field]:
         """Return the field that the address names, and its table, which no address names."""
-        self._base.enter(call)
-        found = await self._base.workspace.locate(call.path_params["record"])
+        found = await self._bases.enter(call).locate(call.path_params["record"])
         if found is None:
             raise ModelNotFound
         table = found[0]
@@ -98,7 +97,7 @@ class UploadEndpoint:
 
     async def _write(self, call: Call, operation: Update) -> Record:
         request = WriteRequest(Actor(call.caller.droplet, call.trace_id), (operation,))
-        outcome = await self._base.workspace.write(request)
+        outcome = await self._bases.workspace.write(request)
         # only a request with an Idempotency-Key is answered from memory
         assert isinstance(outcome, Done)
         (written,) = outcome.written

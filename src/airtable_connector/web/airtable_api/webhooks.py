@@ -8,7 +8,7 @@ import orjson
 
 from airtable_connector.kernel.clock import Clock, iso
 from airtable_connector.ops import PAYLOADS_A_PAGE, Hook, Hooks
-from airtable_connector.web.airtable_api.base import Base, view_id
+from airtable_connector.web.airtable_api.base import Bases, view_id
 from airtable_connector.web.airtable_api.bodies import read_object
 from airtable_connector.web.airtable_api.errors import InvalidParameters
 from airtable_connector.web.airtable_api.parameters import read_parameters, refuse_parameters, whole_number
@@ -19,10 +19,10 @@ CREATE_MEMBERS: Final = frozenset({"notificationUrl", "specification"})
 
 
 class WebhookEndpoints:
-    """HTTP endpoints over the base's webhooks."""
+    """HTTP endpoints over a base's webhooks."""
 
-    def __init__(self, base: Base, hooks: Callable[[], Hooks], clock: Clock) -> None:
-        self._base = base
+    def __init__(self, bases: Bases, hooks: Callable[[], Hooks], clock: Clock) -> None:
+        self._bases = bases
         self._hooks = hooks
         self._clock = clock
 
@@ -30,23 +30,22 @@ class WebhookEndpoints:
         """Answer ``POST /v0/bases/{base}/webhooks``: the only answer that holds the key of the notifications."""
         refuse_parameters(call)
         specification, url = _read_creation(await read_object(call))
-        self._base.enter(call)
-        views = {view_id(table): table.id for table in self._base.workspace.tables.values()}
-        new = await self._hooks().create(specification, url=url, views=views)
+        base = self._bases.enter(call)
+        views = {view_id(table): table.id for table in base.tables.values()}
+        new = await self._hooks().create(specification, url=url, views=views, base=base.made)
         return _answer({"id": new.id, "macSecretBase64": new.mac_key.reveal(), "expirationTime": iso(new.expires_at)})
 
     async def list(self, call: Call) -> Answer:
         """Answer ``GET /v0/bases/{base}/webhooks``: all of them, on one page."""
         refuse_parameters(call)
-        self._base.enter(call)
-        now = self._clock.now()
-        return _answer({"webhooks": [_hook(hook, now) for hook in await self._hooks().all()]})
+        base, now = self._bases.enter(call), self._clock.now()
+        return _answer({"webhooks": [_hook(hook, now) for hook in await self._hooks().all(base.made)]})
 
     async def delete(self, call: Call) -> Answer:
         """Answer ``DELETE /v0/bases/{base}/webhooks/{webhook}``."""
         refuse_parameters(call)
-        self._base.enter(call)
-        await self._hooks().delete(call.path_params["webhook"])
+        base = self._bases.enter(call)
+        await self._hooks().delete(call.path_params["webhook"], base=base.made)
         return _NOTHING
 
     async def refresh(self, call: Call) -> Answer:
@@ -54,8 +53,9 @@ class WebhookEndpoints:
         refuse_parameters(call)
         if await read_object(call):
             raise InvalidParameters("body")
-        self._base.enter(call)
-        return _answer({"expirationTime": iso(await self._hooks().refresh(call.path_params["webhook"]))})
+        base = self._bases.enter(call)
+        expires_at = await self._hooks().refresh(call.path_params["webhook"], base=base.made)
+        return _answer({"expirationTime": iso(expires_at)})
 
     async def enable_notifications(self, call: Call) -> Answer:
         """Answer ``POST /v0/bases/{base}/webhooks/{webhook}/enableNotifications``."""
@@ -63,8 +63,8 @@ class WebhookEndpoints:
         body = await read_object(call)
         if body.keys() != {"enable"} or not isinstance(body["enable"], bool):
             raise InvalidParameters("enable")
-        self._base.enter(call)
-        await self._hooks().switch_notifications(call.path_params["webhook"], on=body["enable"])
+        base = self._bases.enter(call)
+        await self._hooks().switch_notifications(call.path_params["webhook"], on=body["enable"], base=base.made)
         return _NOTHING
 
     async def payloads(self, call: Call) -> Answer:
@@ -82,11 +82,11 @@ class WebhookEndpoints:
             raise InvalidParameters("cursor")
         if not 1 <= limit <= PAYLOADS_A_PAGE:
             raise InvalidParameters("limit")
-        self._base.enter(call)
-        page = await self._hooks().payloads(call.path_params["webhook"], cursor=cursor, limit=limit)
+        base = self._bases.enter(call)
+        page = await self._hooks().payloads(call.path_params["webhook"], cursor=cursor, limit=limit, base=base.made)
         head = orjson.dumps({"cursor": page.cursor, "mightHaveMore": page.more})[:-1]
         body = head + b',"payloads":[' + ",".join(page.payloads).encode() + b"]}"
-        return Answer(200, self._base.attachments.show(body, call.origin), media_type=JSON_UTF8)
+        return Answer(200, base.attachments.show(body, call.origin), media_type=JSON_UTF8)
 
 
 _NOTHING: Final = Answer(200, media_type=JSON_UTF8)

@@ -53,6 +53,8 @@ from airtable_connector.web.airtable_api.errors import (
     TypeNotCreated,
     ViewMissing,
     ViewOfOtherTable,
+    WorkspaceMissing,
+    WorkspaceUnknown,
 )
 from airtable_connector.web.http import Answer, Header, RefusedUpstream
 
@@ -87,6 +89,8 @@ TYPES: Final[Mapping[type[ConnectorError], str]] = {
     RowOfOtherTable: "ROW_TABLE_DOES_NOT_MATCH_LINKED_TABLE",
     TableNameTaken: "DUPLICATE_TABLE_NAME",
     TypeNotCreated: "UNSUPPORTED_FIELD_TYPE_FOR_CREATE",
+    WorkspaceMissing: "INVALID_REQUEST",
+    WorkspaceUnknown: "MODEL_ID_NOT_FOUND",
 }
 """The types of this dialect's own leaves, and of some of the store's."""
 

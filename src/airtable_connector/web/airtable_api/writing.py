@@ -24,7 +24,7 @@ from airtable_connector.records import (
     WriteRequest,
     Written,
 )
-from airtable_connector.web.airtable_api.base import Base
+from airtable_connector.web.airtable_api.base import Base, Bases
 from airtable_connector.web.airtable_api.bodies import (
     Write,
     read_change_of_one,
@@ -79,15 +79,15 @@ class _Said:
 class WritingEndpoints:
     """HTTP endpoints that change records."""
 
-    def __init__(self, base: Base, upstream: Upstream | None = None) -> None:
-        self._base = base
+    def __init__(self, bases: Bases, upstream: Upstream | None = None) -> None:
+        self._bases = bases
         self._upstream = upstream
 
     async def create(self, call: Call) -> Answer:
         """Answer ``POST /v0/{base}/{table}``: add one record, or up to ten."""
         refuse_parameters(call)
         write = read_creation(await read_object(call))
-        table, cells = await self._cells(call, self._base.table(call), write)
+        table, cells = await self._cells(call, self._bases.table(call), write)
         operations = [Create(table, each) for each in cells]
         return await self._answer(call, write, table, await self._write(call, table, operations))
 
@@ -110,16 +110,15 @@ class WritingEndpoints:
     async def remove(self, call: Call) -> Answer:
         """Answer ``DELETE /v0/{base}/{table}/{record}``."""
         refuse_parameters(call)
-        self._base.table(call)
         record = call.path_params["record"]
-        table = await self._holder(record)
+        table = await self._holder(self._bases.of(self._bases.table(call)), record)
         said = await self._write(call, table, [Delete(table, record)])
         return Answer(said.status, orjson.dumps(_removed(record)), said.headers, JSON_UTF8)
 
     async def remove_many(self, call: Call) -> Answer:
         """Answer ``DELETE /v0/{base}/{table}?records[]=``: remove up to ten records."""
         records = read_removals(read_parameters(call))
-        table = self._base.table(call)
+        table = self._bases.table(call)
         for record in records:
             if not await self._holds(table, record):
                 raise RowToDeleteMissing(record)
@@ -132,10 +131,9 @@ class WritingEndpoints:
     async def _change_one(self, call: Call, *, replaces: bool) -> Answer:
         refuse_parameters(call)
         write = read_change_of_one(await read_object(call))
-        self._base.table(call)
         record = call.path_params["record"]
         # Airtable looks for a single record in the whole base, and so it may be another table's
-        table = await self._holder(record)
+        table = await self._holder(self._bases.of(self._bases.table(call)), record)
         table, (cells,) = await self._cells(call, table, write)
         operation = Update(table, record, replacing(table, cells) if replaces else cells)
         return await self._answer(call, write, table, await self._write(call, table, [operation]))
@@ -143,7 +141,7 @@ class WritingEndpoints:
     async def _change_many(self, call: Call, *, replaces: bool) -> Answer:
         refuse_parameters(call)
         write = read_changes(await read_object(call))
-        table = self._base.table(call)
+        table = self._bases.table(call)
         merge_on = _fields_to_merge_on(table, write)
         operations: list[Operation] = []
         table, cells_of_each = await self._cells(call, table, write)
@@ -162,7 +160,7 @@ class WritingEndpoints:
         """Read the cells of every record, and return them with the table, which typecast may have given choices."""
         cells: list[Cells] = [sent.cells for sent in write.records]
         if write.typecast:
-            cells = [await typecast(self._base, table, each) for each in cells]
+            cells = [await typecast(self._bases.of(table), table, each) for each in cells]
             # the choices of a mirror are Airtable's
             if self._upstream is None and Scope.WRITE_SCHEMA in scopes_of(call.caller):
                 table = await self._with_new_choices(call, table, cells)
@@ -174,20 +172,20 @@ class WritingEndpoints:
         for each in cells:
             for field, names in new_choices(table, each).items():
                 actor = Actor(call.caller.droplet, call.trace_id)
-                table = await self._base.workspace.add_choices(table.id, field, names, actor=actor)
+                table = await self._bases.workspace.add_choices(table.id, field, names, actor=actor)
         return table
 
-    async def _holder(self, record: str) -> Table:
-        found = await self._base.workspace.locate(record)
+    async def _holder(self, base: Base, record: str) -> Table:
+        found = await base.locate(record)
         if found is None:
             raise ModelNotFound
         return found[0]
 
     async def _holds(self, table: Table, record: str) -> bool:
         """Tell whether the table has a record of this id; the store would also take its key."""
-        if self._base.workspace.record_from_memory(table, record) is not None:
+        if self._bases.workspace.record_from_memory(table, record) is not None:
             return True
-        found = await self._base.workspace.locate(record)
+        found = await self._bases.of(table).locate(record)
         return found is not None and found[0].id == table.id
 
     # what is done and answered
@@ -197,9 +195,9 @@ class WritingEndpoints:
         if self._upstream is not None:
             self._upstream.check_room()
         try:
-            outcome = await self._base.workspace.write(request)
+            outcome = await self._bases.workspace.write(request)
         except (InvalidCell, UnknownChoice, LinkTargetMissing) as refusal:
-            raise await refused_cell(self._base, table, refusal) from refusal
+            raise await refused_cell(self._bases.of(table), table, refusal) from refusal
         # only a request with an Idempotency-Key is answered from memory
         assert isinstance(outcome, Done)
         if self._upstream is None:
@@ -209,8 +207,8 @@ class WritingEndpoints:
 
     async def _answer(self, call: Call, write: Write, table: Table, said: _Said) -> Answer:
         stored = [each.table.encode(each.record) for each in said.written if each.table and each.record]
-        shown = self._base.workspace.table(table.id)
-        blobs = await show(self._base, shown, stored, Form(by_id=write.by_id), origin=call.origin)
+        shown = self._bases.workspace.table(table.id)
+        blobs = await show(self._bases.of(shown), shown, stored, Form(by_id=write.by_id), origin=call.origin)
         if not write.many:
             return Answer(said.status, blobs[0], said.headers, JSON_UTF8)
         end = b"]}" if write.merge_on is None else b"]," + orjson.dumps(_merged(said.written))[1:]

@@ -75,8 +75,8 @@ _REFUSALS: Final[Mapping[int, Refusal]] = {
     ),
     404: Refusal(
         "AirtableNotFound",
-        "an id in the address has not the shape of one; or a record that a batch removes, a webhook, or the comment to"
-        " answer is not there.",
+        "an id in the address has not the shape of one; or a record that a batch removes, a webhook, the comment to"
+        " answer, or the workspace of a new base is not there.",
         ("NOT_FOUND", "MODEL_ID_NOT_FOUND"),
         'Could not find a record with ID "recT5rq0Wn3xYz8Ka".',
         also=(closed({"error": {"const": "NOT_FOUND"}}),),
@@ -105,6 +105,7 @@ _REFUSALS: Final[Mapping[int, Refusal]] = {
         (
             "INVALID_VALUE_FOR_COLUMN",
             "INVALID_REQUEST_UNKNOWN",
+            "INVALID_REQUEST",
             "INVALID_REQUEST_BODY",
             "INVALID_REQUEST_MISSING_FIELDS",
             "INVALID_RECORDS",

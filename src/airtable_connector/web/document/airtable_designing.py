@@ -1,10 +1,10 @@
-"""The operations of Airtable's Meta API that add and change tables and fields."""
+"""The operations of Airtable's Meta API that add bases, and add and change tables and fields."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from airtable_connector.records import SPRINTS
-from airtable_connector.web.airtable_api import addresses
+from airtable_connector.web.airtable_api import WORKSPACE_ID, addresses
 from airtable_connector.web.airtable_api.definitions import MOST_FIELDS
 from airtable_connector.web.airtable_api.scopes import Scope
 from airtable_connector.web.document.airtable_answers import BODY
@@ -18,6 +18,8 @@ from airtable_connector.web.document.shapes import Schema, airtable_id, closed, 
 _FIELD: Final = SPRINTS.primary_field
 _SHOWN: Final = {"id": _FIELD.id, "name": "Effort", "type": "number", "options": {"precision": 1}}
 _NEW: Final = {"name": "Effort", "type": "number", "options": {"precision": 1}}
+_NAMED: Final = {"name": "Name", "type": "singleLineText"}
+_BASE: Final = "app8Wn2sQx5Tz1Kc0"
 _REFUSED: Final = (404, 500, *BODY)
 
 _OPTIONS: Final[Schema] = {
@@ -37,6 +39,13 @@ DESIGNING_SCHEMAS: Final[Mapping[str, Schema]] = {
         },
         optional=("description",),
     ),
+    "AirtableNewBase": closed(
+        {
+            "name": NAME,
+            "workspaceId": {"const": WORKSPACE_ID, "description": "The one workspace, in which every base is."},
+            "tables": list_of(ref("AirtableNewTable"), minItems=1),
+        }
+    ),
     "AirtableTableChange": {
         **closed({"name": NAME, "description": DESCRIPTION}, optional=("name", "description")),
         "minProperties": 1,
@@ -49,12 +58,13 @@ DESIGNING_SCHEMAS: Final[Mapping[str, Schema]] = {
         "minProperties": 1,
     },
 }
-"""What is sent to make and change tables and fields."""
+"""What is sent to make bases, and to make and change tables and fields."""
 
 
 def designing_paths(table: Schema) -> dict[str, Schema]:
     """Return what changes the schema, by path; ``table`` is the example of a table."""
     return {
+        addresses.BASES: {"post": _create_base(table)},
         addresses.TABLES: {"post": _create_table(table)},
         addresses.TABLE_SCHEMA: {"patch": _change_table(table)},
         addresses.FIELDS: {"post": _create_field()},
@@ -62,8 +72,21 @@ def designing_paths(table: Schema) -> dict[str, Schema]:
     }
 
 
+def _create_base(table: Schema) -> Schema:
+    tables = [{"name": "Efforts", "fields": [_NAMED, _NEW]}]
+    return airtable_operation(
+        "createBase",
+        "Make a base",
+        answer("The base, which is there at once.", "AirtableBaseMade", {"id": _BASE, "tables": [table]}),
+        Scope.WRITE_SCHEMA,
+        description="An access token must be one of all bases. Tables that are made together cannot link to each other:"
+        " add the link fields afterwards. A base is not removed.",
+        body=body_of("AirtableNewBase", {"name": "Plans", "workspaceId": WORKSPACE_ID, "tables": tables}),
+        refused=_REFUSED,
+    )
+
+
 def _create_table(table: Schema) -> Schema:
-    name = {"name": "Name", "type": "singleLineText"}
     return airtable_operation(
         "createTable",
         "Add a table",
@@ -71,7 +94,7 @@ def _create_table(table: Schema) -> Schema:
         Scope.WRITE_SCHEMA,
         description="The first field is the primary one. A link field is given its inverse in the linked table.",
         parameters=in_base(),
-        body=body_of("AirtableNewTable", {"name": "Efforts", "fields": [name, _NEW]}),
+        body=body_of("AirtableNewTable", {"name": "Efforts", "fields": [_NAMED, _NEW]}),
         refused=_REFUSED,
     )
 

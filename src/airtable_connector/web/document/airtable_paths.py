@@ -62,8 +62,8 @@ def airtable_paths() -> dict[str, Schema]:
     designing = designing_paths(_TABLE)
     return {
         addresses.WHOAMI: {"get": _whoami()},
-        addresses.BASES: {"get": _bases()},
         **designing,
+        addresses.BASES: {"get": _bases(), **designing[addresses.BASES]},
         addresses.TABLES: {"get": _tables(), **designing[addresses.TABLES]},
         addresses.RECORDS: {
             "get": _list(),
@@ -103,7 +103,7 @@ def _bases() -> Schema:
     return airtable_operation(
         "listBases",
         "List the bases",
-        answer("The one base.", "AirtableBases", {"bases": [base]}),
+        answer("Those that were granted, the service's own first.", "AirtableBases", {"bases": [base]}),
         Scope.READ_SCHEMA,
         parameters=[PAGE_OF_BASES],
     )

@@ -134,7 +134,7 @@ AIRTABLE_SCHEMAS: Final[Mapping[str, Schema]] = {
             "bases": list_of(
                 closed(
                     {
-                        "id": ref("AirtableBaseId"),
+                        "id": airtable_id("app"),
                         "name": {"type": "string"},
                         "permissionLevel": {"enum": list(LEVELS.values())},
                     }
@@ -171,6 +171,9 @@ AIRTABLE_SCHEMAS: Final[Mapping[str, Schema]] = {
             "views": list_of(ref("AirtableViewShown")),
         },
         optional=("description",),
+    ),
+    "AirtableBaseMade": closed(
+        {"id": airtable_id("app"), "tables": list_of(ref("AirtableTableShown"), minItems=1)},
     ),
     "AirtableTables": closed({"tables": list_of(ref("AirtableTableShown"))}),
 }

@@ -16,6 +16,7 @@ from airtable_connector.web.document.shapes import (
     KEY,
     TEXT,
     Schema,
+    airtable_id,
     closed,
     list_of,
     nullable,
@@ -203,14 +204,20 @@ _COMMON: Final[Mapping[str, Schema]] = {
         {
             "seq": {"type": "integer", "minimum": 1, "description": "Its position in the feed."},
             "at": ref("Moment"),
-            "table": {"type": "string"},
+            "table": {
+                "type": "string",
+                "description": "Its name; in a base that was made below `/v0/` its id, for a name may be there twice.",
+            },
+            "table_name": {"type": "string", "description": "Of a table in such a base."},
+            "base": {**airtable_id("app"), "description": "Such a base."},
             "record": nullable(ref("RecordId")),
             "action": {"enum": [str(action) for action in Action]},
             "actor": {"type": "integer", "description": "The droplet that asked for it."},
             "trace_id": {"type": "string", "description": "The request that did it."},
             "before": _CELLS_OF_A_CHANGE,
             "after": _CELLS_OF_A_CHANGE,
-        }
+        },
+        optional=("table_name", "base"),
     ),
     "Changes": success(
         closed(

@@ -32,14 +32,17 @@ def change_json(change: Change, workspace: Workspace) -> dict[str, Any]:
     """Describe a change to callers: cells by field name; ``actor`` is a droplet, ``trace_id`` its request.
 
     A change of the table itself has no record; what differs in the definition is told as the feed has it. Of a table
-    that is gone, only ids are known.
+    that is gone, only ids are known. Tables of made bases are told by their ids, so that who knows the own base's by
+    their names does not mistake one for another.
     """
     table = _present(workspace, change.table)
     of_schema = change.action is Action.SCHEMA
+    elsewhere = {} if table is None or table.base is None else {"table_name": table.name, "base": table.base}
     return {
         "seq": change.seq,
         "at": change.at,
-        "table": change.table if table is None else table.name,
+        "table": change.table if table is None else table.address,
+        **elsewhere,
         "record": None if of_schema else change.record,
         "action": str(change.action),
         "actor": change.actor,

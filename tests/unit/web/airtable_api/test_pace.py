@@ -4,7 +4,7 @@ import pytest
 from tests.fakes import FakeClock
 
 from airtable_connector.web.airtable_api.errors import CalledTooFast
-from airtable_connector.web.airtable_api.pace import Pace, PaceSettings
+from airtable_connector.web.airtable_api.pace import Pace, Paces, PaceSettings
 from airtable_connector.web.http import Answer, Call
 
 pytestmark = pytest.mark.anyio
@@ -40,5 +40,14 @@ async def test_without_a_limit_endpoints_are_left_as_they_are() -> None:
     async def endpoint(_call: Call) -> Answer:
         return Answer(200)
 
-    assert Pace(PaceSettings(), FakeClock()).keep(endpoint) is endpoint
-    assert Pace(FIVE, FakeClock()).keep(endpoint) is not endpoint
+    assert Paces(PaceSettings(), FakeClock(), bool).keep(endpoint) is endpoint
+    assert Paces(FIVE, FakeClock(), bool).keep(endpoint) is not endpoint
+
+
+def test_each_base_has_a_pace_of_its_own_and_what_is_no_base_counts_for_ours() -> None:
+    paces = Paces(FIVE, FakeClock(), {"appOne", "appTwo"}.__contains__)
+    for base in (*["appOne"] * 5, *["appTwo"] * 5, *["appOurs"] * 3, "appNowhere", ""):
+        paces.of(base).spend()
+    for base in ("appOne", "appTwo", "appOurs", "appElsewhere", ""):
+        with pytest.raises(CalledTooFast):
+            paces.of(base).spend()
