@@ -229,10 +229,10 @@ _TABLES = (
         "id created_at url specification scope_table mac_key since next_payload told_to is_enabled notifies expires_at"
         " outline due_at owner until failures last_success_at last_result",
         key="id",
-        later={"base": 9},
+        later={"base": 14},
     ),
     _kept("webhook_payloads", 7, "hook number at size body", key="hook number"),
-    _kept("bases", 9, "id name created_at", key="id"),
+    _kept("bases", 14, "id name created_at", key="id"),
     _kept("links", 8, "field_id target ordinal", key="field_id target ordinal"),
     _kept(
         "recomputations",
