@@ -44,13 +44,14 @@ class OutboxSettings:
     """How callers' writes are sent.
 
     A call that was lost is looked at ``look_after`` it: longer than it can still be at work there. ``senders`` calls
-    are under way at once, and one more that somebody waits for. Receipts are kept for ``keep``; ``most_waiting``
-    writes may wait. What callers do in tables that stay ``apart`` is not sent.
+    are under way at once, and one more that somebody waits for. Receipts are kept for ``keep``, conflicts for
+    ``keep_conflicts``; ``most_waiting`` writes may wait. What callers do in tables that stay ``apart`` is not sent.
     """
 
     look_after: timedelta = timedelta(seconds=120)
     senders: int = 4
     keep: timedelta = timedelta(days=7)
+    keep_conflicts: timedelta = timedelta(days=90)
     most_waiting: int = 100_000
     rules: Mapping[TableId, Rule] = field(default_factory=dict)
     apart: frozenset[TableId] = frozenset()
@@ -169,8 +170,9 @@ class Outbox:
     async def forget_once(self) -> timedelta:
         """Forget writes that were done long ago, and count the others."""
         async with self._database.transaction() as tx:
-            before = self._clock.now() - self._settings.keep
-            forgotten = await rows.forget(tx, before=before, count=FORGET_STEP)
+            now = self._clock.now()
+            forgotten = await rows.forget(tx, before=now - self._settings.keep, count=FORGET_STEP)
+            await rows.forget_conflicts(tx, before=now - self._settings.keep_conflicts)
         await self.counts()
         return timedelta(0) if forgotten == FORGET_STEP else FORGET_EVERY
 

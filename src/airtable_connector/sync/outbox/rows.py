@@ -359,14 +359,18 @@ async def conflicts(reader: Reader, *, before: int, count: int) -> list[Conflict
 
 
 async def forget(tx: Transaction, *, before: datetime, count: int) -> int:
-    """Forget final intents that ended before a moment, and conflicts as old; return how many intents."""
+    """Forget final intents that ended before a moment; return how many."""
     rows = await tx.all(_OLDEST_FINAL, before=iso(before), count=count)
     if rows:
         await tx.run(_FORGET, numbers=_list(row[0] for row in rows))
         await begin_cursor(tx, FORGOTTEN, 0)
         await move_cursor(tx, FORGOTTEN, max(int(row[0]) for row in rows) // 2)
-    await tx.run(_FORGET_CONFLICTS, before=iso(before))
     return len(rows)
+
+
+async def forget_conflicts(tx: Transaction, *, before: datetime) -> None:
+    """Forget the conflicts that were seen before a moment."""
+    await tx.run(_FORGET_CONFLICTS, before=iso(before))
 
 
 async def _read(reader: Reader, statement: Sql | str, **values: object) -> list[Intent]:
