@@ -20,7 +20,7 @@ from airtable_connector.sync.outbox import (
     receipt_id,
     rows,  # the store itself, where only another process would change it
 )
-from airtable_connector.sync.outbox.intents import Result
+from airtable_connector.sync.outbox.intents import Kind, Result
 from airtable_connector.sync.overlay import Conflict, OpenRecord, Rule
 from airtable_connector.sync.overlay import Side as Winner
 
@@ -255,9 +255,22 @@ async def test_turns_are_given_so_that_a_later_caller_comes_among_the_first(here
     await here.outbox.take()
     await here.write(Create(PLAIN, {"Name": "bob"}), actor=BOB)
     await here.outbox.take()
+    await here.write(Create(PLAIN, {"Name": "last"}))
+    await here.outbox.take()
     async with here.database.reading() as reader:
-        found = await rows.sendable(reader, but=[], count=3)
-    assert [each.cells[NAME] for each in found] == ["n0", "bob", "n1"]
+        found = await rows.sendable(reader, but=[], count=100)
+    assert [each.cells[NAME] for each in found] == ["n0", "bob", *(f"n{n}" for n in range(1, 30)), "last"]
+
+
+async def test_the_links_of_a_new_record_to_other_new_ones_are_an_intent_of_their_own(here: Side) -> None:
+    target = made(await here.write(Create(KEYED, {"Name": "target"})))
+    source = made(await here.write(Create(LINKED, {"Name": "from", "Ones": [target]})))
+    await here.outbox.take()
+    async with here.database.reading() as reader:
+        first, second = await rows.open_of(reader, [source], count=10)
+    name, ones = (LINKED.by_name[field].id for field in ("Name", "Ones"))
+    assert (first.kind, first.cells) == (Kind.CREATE, {name: "from"})
+    assert (second.kind, second.cells, second.number) == (Kind.UPDATE, {ones: [target]}, first.number + 1)
 
 
 async def test_a_request_that_changed_nothing_is_done(here: Side) -> None:
