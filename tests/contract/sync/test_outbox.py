@@ -133,6 +133,16 @@ async def test_what_was_done_since_a_reading_began_still_counts_as_open(here: Si
     assert record not in await here.outbox.open_cells([record], since=began + timedelta(seconds=2))
 
 
+async def test_a_record_that_was_made_since_a_reading_began_is_not_missing_in_it(here: Side) -> None:
+    done = await here.write(Create(PLAIN, {"Name": "ada"}))
+    await here.outbox.take()
+    began = datetime.now(UTC)
+    async with here.database.transaction() as tx:
+        await rows.claim(tx, made(done), ADA_THERE)
+        await rows.end(tx, [2 * done.seq], Result.DONE, at=began + timedelta(seconds=1))
+    assert (await here.outbox.open_cells([ADA_THERE], since=began))[ADA_THERE].created
+
+
 async def test_links_to_a_new_record_are_open_under_the_id_that_airtable_gave(here: Side) -> None:
     target = made(await here.write(Create(KEYED, {"Name": "target"})))
     source = made(await here.write(Create(LINKED, {"Name": "from", "Ones": [target]})))
