@@ -12,7 +12,7 @@ from tests.faults import COMMON, Dice, Fault, FaultyProxy, Limits
 from tests.postgres import shared_server
 from tests.service import Place, Service, running
 
-from airtable_connector.airtable import PaceSettings
+from airtable_connector.airtable import CloudCalled, Lane, PaceSettings
 from airtable_connector.database import DatabaseLocation, PostgresServer, SqliteFile
 from airtable_connector.kernel.ids import RecordId
 from airtable_connector.kernel.secret import Secret
@@ -328,6 +328,19 @@ async def test_a_caller_with_much_to_write_does_not_hold_up_another(
         for each in [*flood, other]:
             await here.settled(each)
         assert len(there.list("Plain", pageSize=100)) == 100
+
+
+async def test_what_somebody_waits_for_goes_first(
+    location: DatabaseLocation, cloud: Service, proxy: FaultyProxy, there: Wire
+) -> None:
+    async with one_side(location, proxy.address, cloud.token("read,write,admin")) as here:
+        flood = [await here.write(Create(PLAIN, {"Name": f"n{n}"})) for n in range(50)]
+        waiting = asyncio.ensure_future(here.settled(flood[-1]))
+        await here.outbox.take()
+        here.supervisor.start("outbox.send-waited-for", here.outbox.steps()["outbox.send-waited-for"])
+        assert (await waiting).state is ReceiptState.DONE
+        assert named(there, "Plain") == sorted(["n49", *(f"n{n}" for n in range(9))])
+        assert [fact.lane for fact in here.observer.of(CloudCalled)] == [Lane.WAITING_CALLER]
 
 
 async def test_a_caller_of_another_process_is_told_as_well(
