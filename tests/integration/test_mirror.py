@@ -523,6 +523,23 @@ async def test_at_the_cap_our_own_orphans_go_and_without_any_it_is_said(
         assert [hook["notificationUrl"] for hook in hooks(wire)].count(ours) == 1
 
 
+async def test_a_webhook_whose_notifications_were_switched_off_is_replaced(
+    cloud: Service, proxy: FaultyProxy, location: DatabaseLocation, wire: Wire
+) -> None:
+    async with mirrored(cloud, proxy.address, location, url="https://93.184.216.34/airtable/notifications") as here:
+        await here.mirror.sync_now()
+        (before,) = hooks(wire)
+        switch = f"/v0/bases/{DERIVED_ID}/webhooks/{before['id']}/enableNotifications"
+        assert wire.client.post(switch, json={"enable": False}).status_code == 200
+        await set_known(here, refreshed_at="2026-01-01T00:00:00.000Z")
+        await here.mirror.tend_once()
+        assert here.of(HookReplaced)[-1].why == "its notifications were switched off"
+        assert not here.of(HookReplaced)[-1].relisted
+        await here.mirror.pull_once()
+        (after,) = hooks(wire)
+        assert after["areNotificationsEnabled"]
+
+
 async def test_only_a_ping_of_our_webhook_wakes_the_pull(here: Mirrored) -> None:
     await here.mirror.sync_now()
     hook: Any = here.mirror.facts()["webhook"]
