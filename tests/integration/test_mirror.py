@@ -106,6 +106,7 @@ class Mirrored:
     outgoing: FakeOutgoing
     observer: SpyObserver
     woken: list[str] = field(default_factory=list)
+    allowed: list[bool] = field(default_factory=list)
     woke: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def cells(self, table: str, record: str) -> dict[str, Any] | None:
@@ -137,6 +138,7 @@ async def mirrored(
     pace: PaceSettings = UNHURRIED,
 ) -> AsyncIterator[Mirrored]:
     clock, ids, observer, woken, woke = SystemClock(), RandomIds(), SpyObserver(), list[str](), asyncio.Event()
+    allowed: list[bool] = []
     keeper = PaceKeeper(pace, FakeLedger(), clock=clock, observer=observer)
     settings = CloudSettings(Secret(cloud.token("read,write,admin")), DERIVED_ID, address, timedelta(seconds=20))
     client = AirtableClient(settings, keeper, clock=clock, observer=observer)
@@ -156,7 +158,9 @@ async def mirrored(
             client,
             outgoing,
             settings=MirrorSettings(url, apart),
-            rhythm=Rhythm(poll=lambda: MINUTE, compare=lambda: MINUTE, allows=lambda _lane: True),
+            rhythm=Rhythm(
+                poll=lambda: MINUTE, compare=lambda: MINUTE, allows=lambda _lane: allowed.pop(0) if allowed else True
+            ),
             wake=wake,
             clock=clock,
             ids=ids,
@@ -164,7 +168,7 @@ async def mirrored(
         )
         await mirror.open()
         try:
-            yield Mirrored(mirror, workspace, database, outgoing, observer, woken, woke)
+            yield Mirrored(mirror, workspace, database, outgoing, observer, woken, allowed, woke)
         finally:
             await client.close()
 
@@ -263,6 +267,28 @@ async def test_a_first_copy_goes_on_where_it_was_interrupted(
         assert [fact.table for fact in here.of(TableWhole)].count(PLAIN.id) == 1
         # pages three to five, and the end of those tables that had not come to theirs
         assert proxy.answered("GET") - pages <= 3 + len(TABLES)
+
+
+async def test_a_listing_that_the_budget_stops_goes_on_when_it_may(
+    here: Mirrored, proxy: FaultyProxy, wire: Wire
+) -> None:
+    many = wire.create_many("Plain", *({"Label": f"label {number}"} for number in range(250)))
+    await here.mirror.tend_once()
+    calls = len(proxy.seen)
+    here.allowed += [False] * 100
+    await here.mirror.list_once()
+    await here.mirror.pull_once()
+    await here.mirror.compare_once()
+    assert len(proxy.seen) == calls
+    assert "mirror.pull" not in here.woken
+    for pages in range(1, len(TABLES) + 3):
+        assert Phase.LISTING in {each.phase for each in here.mirror.completeness}
+        here.allowed[:] = [True] + [False] * 100
+        await here.mirror.list_once()
+        # not one was read twice
+        assert len(proxy.seen) == calls + pages
+    assert (await here.all("Plain")).keys() == set(many)
+    assert Phase.LISTING not in {each.phase for each in here.mirror.completeness}
 
 
 async def test_a_page_whose_iterator_has_expired_begins_the_table_anew(
@@ -521,6 +547,23 @@ async def test_at_the_cap_our_own_orphans_go_and_without_any_it_is_said(
     async with mirrored(cloud, proxy.address, location, url=ours) as here:
         await here.mirror.tend_once()
         assert [hook["notificationUrl"] for hook in hooks(wire)].count(ours) == 1
+
+
+async def test_a_webhook_whose_notifications_were_switched_off_is_replaced(
+    cloud: Service, proxy: FaultyProxy, location: DatabaseLocation, wire: Wire
+) -> None:
+    async with mirrored(cloud, proxy.address, location, url="https://93.184.216.34/airtable/notifications") as here:
+        await here.mirror.sync_now()
+        (before,) = hooks(wire)
+        switch = f"/v0/bases/{DERIVED_ID}/webhooks/{before['id']}/enableNotifications"
+        assert wire.client.post(switch, json={"enable": False}).status_code == 200
+        await set_known(here, refreshed_at="2026-01-01T00:00:00.000Z")
+        await here.mirror.tend_once()
+        assert here.of(HookReplaced)[-1].why == "its notifications were switched off"
+        assert not here.of(HookReplaced)[-1].relisted
+        await here.mirror.pull_once()
+        (after,) = hooks(wire)
+        assert after["areNotificationsEnabled"]
 
 
 async def test_only_a_ping_of_our_webhook_wakes_the_pull(here: Mirrored) -> None:

@@ -153,6 +153,7 @@ class Mirror:
             copier,
             self._schema,
             apart=settings.apart,
+            may_go_on=lambda: rhythm.allows(Lane.MIRROR),
             clock=clock,
             observer=observer,
         )
@@ -199,16 +200,20 @@ class Mirror:
         """List the tables that are to be listed, to their ends."""
         await self._look()
         # a table is listed only while a webhook tells what happens meanwhile
-        if self._is_followed and self._is_listing and self._rhythm.allows(Lane.MIRROR):
+        if self._is_followed and self._is_listing:
             await self._lister.list_all()
             await self._look()
-            self._wake(PULL)
+            if not self._is_listing:
+                # only now can a pull tell that everything is here
+                self._wake(PULL)
         return TEND_EVERY
 
     async def pull_once(self) -> timedelta:
         """Read what the webhook has to tell."""
         await self._look()
         self._served = self._known.wanted
+        if not self._rhythm.allows(Lane.WEBHOOKS):
+            return self._rhythm.poll()
         was_followed = self._is_followed
         complete = await self._puller.pull()
         await self._look()
@@ -266,6 +271,8 @@ class Mirror:
 
     async def sync_now(self) -> bool:
         """Do all that the steps would do in time, but compare; True when everything that happened there is here.
+
+        What the budget does not allow is left to the steps.
 
         Raises:
             NoWebhookFree, SchemaNotBelieved: see there.
