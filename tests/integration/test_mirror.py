@@ -157,7 +157,7 @@ async def mirrored(
             database,
             client,
             outgoing,
-            settings=MirrorSettings(url, apart),
+            settings=MirrorSettings(url, apart, most_touched=20),
             rhythm=Rhythm(
                 poll=lambda: MINUTE, compare=lambda: MINUTE, allows=lambda _lane: allowed.pop(0) if allowed else True
             ),
@@ -336,10 +336,7 @@ async def test_a_new_record_of_a_table_that_computes_nothing_costs_no_call_of_it
     assert len(proxy.seen) - calls <= 2
 
 
-async def test_a_bulk_edit_is_read_by_listing_the_table(
-    here: Mirrored, proxy: FaultyProxy, wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("airtable_connector.sync.mirror.pulling.MOST_TOUCHED", 20)
+async def test_a_bulk_edit_is_read_by_listing_the_table(here: Mirrored, wire: Wire) -> None:
     many = wire.create_many("Plain", *({"Label": f"label {number}"} for number in range(30)))
     await here.mirror.sync_now()
     for record in many:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -168,6 +169,17 @@ async def test_a_value_that_lost_is_not_sent_and_both_are_kept(here: Side) -> No
     assert await here.outbox.conflicts(count=10) == [lost]
     assert (await here.outbox.receipt(done.first, done.seq)).state is ReceiptState.WAITING
     assert here.observer.of(ConflictsKept)[0] == ConflictsKept(PLAIN.id, cells=1, lost=1)
+
+
+async def test_a_value_that_is_under_way_has_won_because_it_takes_effect(here: Side) -> None:
+    record = await told(here, Name="ada")
+    done = await here.write(Update(PLAIN, record, {"Name": "eve"}))
+    lost = a_conflict(await opened(here, record), Winner.THEIRS)
+    async with here.database.transaction() as tx:
+        await tx.run("update intents set state = 'sending', call = 'cal1' where number = :number", number=2 * done.seq)
+    await here.outbox.record_conflicts([lost])
+    assert await here.outbox.conflicts(count=10) == [replace(lost, won=Winner.OURS)]
+    assert (await opened(here, record)).cells[NAME].ours == "eve"
 
 
 async def test_a_write_of_which_nothing_is_left_is_refused_with_the_reason(here: Side) -> None:

@@ -50,11 +50,13 @@ class MirrorSettings:
     """How the base is mirrored.
 
     ``url`` is where Airtable sends notifications; None when it cannot reach us, and payloads are only polled. The
-    records of the tables in ``apart`` are not mirrored.
+    records of the tables in ``apart`` are not mirrored. A table with more than ``most_touched`` changed records to read
+    is listed instead.
     """
 
     url: str | None = None
     apart: Container[TableId] = frozenset()
+    most_touched: int = 2_000
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ class Mirror:
             hooks=self._hooks,
             schema=self._schema,
             apart=settings.apart,
+            most_touched=settings.most_touched,
             clock=clock,
             observer=observer,
         )

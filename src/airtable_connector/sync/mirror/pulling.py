@@ -25,9 +25,6 @@ from airtable_connector.sync.told import is_told_whole, told_payload_cells
 MOST_PAGES: Final = 40
 """Pages of payloads of one pull; what is left comes with the next."""
 
-MOST_TOUCHED: Final = 2_000
-"""Touched records of one table that are read by their ids; with more of them the table is listed."""
-
 AT_ONCE: Final = 100
 """Records that are read in one call, or written down together."""
 
@@ -52,6 +49,7 @@ class Puller:
         hooks: HookKeeper,
         schema: SchemaReader,
         apart: Container[TableId],
+        most_touched: int,
         clock: Clock,
         observer: Observer,
     ) -> None:
@@ -62,6 +60,7 @@ class Puller:
         self._hooks = hooks
         self._schema = schema
         self._apart = apart
+        self._most_touched = most_touched
         self._clock = clock
         self._observer = observer
         self._turn = asyncio.Lock()
@@ -140,7 +139,7 @@ class Puller:
             changed=touched,
             gone=gone,
             at=self._clock.now(),
-            most=MOST_TOUCHED,
+            most=self._most_touched,
         )
         if answer.payloads:
             count = sum(map(len, touched.values())) + sum(map(len, gone.values()))

@@ -55,17 +55,23 @@ class Conflicts:
         return self._rules(table)
 
     async def record(self, conflicts: Sequence[Conflict]) -> None:
-        """Keep conflicts; values that have lost and were not sent yet are taken out of what is to be sent."""
+        """Keep conflicts; values that have lost and were not sent yet are taken out of what is to be sent.
+
+        What is under way cannot be called back: it takes effect, whatever the rule, and so it is ours that has won.
+        """
         if not conflicts:
             return
-        lost = [each for each in conflicts if each.won is Side.THEIRS]
         async with self._database.transaction() as tx:
             now = self._clock.now()
+            opened = await rows.open_of(tx, {each.record for each in conflicts}, count=10_000)
+            sent = {each.number for each in opened if each.state is not State.WAITING}
+            conflicts = [replace(each, won=Side.OURS) if each.intent in sent else each for each in conflicts]
             await _keep(tx, conflicts, at=now)
             fields: dict[RecordId, dict[FieldId, int]] = {}
-            for each in lost:
-                fields.setdefault(each.record, {})[each.field] = each.intent
-            waiting = [each for each in await rows.open_of(tx, fields, count=10_000) if each.state is State.WAITING]
+            for each in conflicts:
+                if each.won is Side.THEIRS:
+                    fields.setdefault(each.record, {})[each.field] = each.intent
+            waiting = [each for each in opened if each.state is State.WAITING and each.target in fields]
             stripped = [_without(each, fields[each.target]) for each in waiting]
             changed = [new for old, new in zip(waiting, stripped, strict=True) if new.cells.keys() != old.cells.keys()]
             await rows.rewrite(tx, changed)
