@@ -50,7 +50,8 @@ def serve(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None
 def demo(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None:
     """Serve realistic sample data in a mesh of its own, and print an address, a token and lines to try.
 
-    The mesh is a Registry and an Orchestrator on this machine; whatever mesh the settings name is left alone.
+    The mesh is a Registry and an Orchestrator on this machine; whatever mesh and whatever base at Airtable the settings
+    name are left alone.
     """
     with nothing_collected():
         from airtable_connector import compose
@@ -66,7 +67,7 @@ def demo(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None:
         here = str(asked.server.port or free_port())
         said |= {"PORT": here, "DROPLET_URL": f"http://127.0.0.1:{here}", **joining}
         configuration = Configuration(Path.cwd(), command_line=said, defaults=DEMO_DEFAULTS)
-        settings = configuration.read()
+        settings = configuration.read().embedded()
         tell_not_used(settings.not_used)
         ended = compose.demo(settings, configuration, sample_tables)
     raise typer.Exit(ended)

@@ -136,7 +136,7 @@ async def open_mirroring(
         supervisor.start("airtable.count", counted.count_once)
         # first of all: what is under way and known to have ended need not be looked at by the next process
         stack.push_async_callback(outbox.finish, within=FINISHING)
-        _start_steps(supervisor, lease, budget=budget, mirror=mirror, outbox=outbox, beats=beats)
+        _start_steps(supervisor, lease, client=client, budget=budget, mirror=mirror, outbox=outbox, beats=beats)
         publish_budget(metrics, budget)
         publish_lease(metrics, lease)
         _publish(metrics, mirror, counted, clock)
@@ -149,7 +149,14 @@ async def open_mirroring(
 
 
 def _start_steps(
-    supervisor: Supervisor, lease: Lease, *, budget: Budget, mirror: Mirror, outbox: Outbox, beats: BeatSender
+    supervisor: Supervisor,
+    lease: Lease,
+    *,
+    client: AirtableClient,
+    budget: Budget,
+    mirror: Mirror,
+    outbox: Outbox,
+    beats: BeatSender,
 ) -> None:
     recovered = False
 
@@ -159,6 +166,8 @@ def _start_steps(
         if not lease.held:
             recovered = False
         elif not recovered:
+            # loaded now, or the first calls would be held up by it and meet in one second at Airtable
+            await client.prepare()
             # before anything is sent: what the process before had under way is to be looked at
             await outbox.recover()
             recovered = True
