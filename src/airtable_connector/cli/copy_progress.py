@@ -24,12 +24,19 @@ class Copied:
 
     records: int
     is_whole: bool
+    locked_out: timedelta = timedelta(0)
+    """How long Airtable takes no call, because it was asked too often."""
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Read what ``/state`` says of the mirror."""
-        mirror = state["airtable"]["mirror"]
-        return cls(sum(each["listed"] for each in mirror["tables"]), mirror["age_seconds"] is not None)
+        airtable = state["airtable"]
+        mirror = airtable["mirror"]
+        return cls(
+            sum(each["listed"] for each in mirror["tables"]),
+            mirror["age_seconds"] is not None,
+            timedelta(seconds=airtable["locked_out_seconds"]),
+        )
 
 
 class Pace:
@@ -58,8 +65,15 @@ class Pace:
         return f", {self.a_second:,.0f} a second of the {ALLOWED_A_SECOND} that Airtable allows"
 
 
-Show: TypeAlias = Callable[[int, Pace], None]
-"""Takes the number of records that are here, and their pace."""
+def beside(copied: Copied, pace: Pace) -> str:
+    """Say what is to be known beside the number of records; it may be nothing."""
+    if copied.locked_out:
+        return f", locked out for {copied.locked_out.total_seconds():.0f} s: somebody asked Airtable too often"
+    return pace.beside()
+
+
+Show: TypeAlias = Callable[[Copied, Pace], None]
+"""Takes how far a copy has come, and its pace."""
 
 
 @contextmanager
@@ -75,21 +89,24 @@ def shown_copy(total: int, *, clock: Clock) -> Iterator[Show]:
         TextColumn,
     )
 
-    columns = (TextColumn("copying"), BarColumn(), MofNCompleteColumn(), TextColumn("records{task.fields[pace]}"))
+    columns = (TextColumn("copying"), BarColumn(), MofNCompleteColumn(), TextColumn("records{task.fields[beside]}"))
     with Progress(*columns) as bar:
-        task = bar.add_task("copying", total=total, pace="")
-        yield lambda records, pace: bar.update(task, completed=records, total=max(records, total), pace=pace.beside())
+        task = bar.add_task("copying", total=total, beside="")
+        yield lambda copied, pace: bar.update(
+            task, completed=copied.records, total=max(copied.records, total), beside=beside(copied, pace)
+        )
 
 
 def _lines(total: int, clock: Clock) -> Show:
     told = clock.monotonic()
 
-    def tell(records: int, pace: Pace) -> None:
+    def tell(copied: Copied, pace: Pace) -> None:
         nonlocal told
         now = clock.monotonic()
         if now - told < TELL_EVERY.total_seconds():
             return
         told = now
-        typer.echo(f"copying: {records:,} of {max(records, total):,} records{pace.beside()}")
+        most = max(copied.records, total)
+        typer.echo(f"copying: {copied.records:,} of {most:,} records{beside(copied, pace)}")
 
     return tell

@@ -151,7 +151,7 @@ async def _show_copy(mirror: ConnectorProcess, total: int, *, client: PeerClient
                 reply = await client.call("GET", f"{mirror.address}/state", bearer=token)
                 copied = Copied.from_state(reply.object())
             pace.saw(copied.records)
-            show(copied.records, pace)
+            show(copied, pace)
     typer.echo(
         f"{copied.records:,} records are copied, {clock.monotonic() - began:.1f} s after the start{pace.beside()}."
     )
