@@ -64,6 +64,10 @@ class PaceKeeper:
         """How many calls the base has had in this month, as far as is known here."""
         return self._meter.calls
 
+    def locked_out_for(self) -> timedelta:
+        """Tell how long no call begins because there were too many; zero when that is over."""
+        return self._pace.locked_out_for(at=self._clock.monotonic())
+
     def waiting(self, lane: Lane) -> int:
         """Tell how many calls of a lane wait for their turn."""
         return self._pace.waiting(lane)

@@ -157,6 +157,10 @@ class Pace:
         self._reopens = max(self._reopens or 0.0, at + rest.total_seconds())
         return timedelta(seconds=self._reopens - at)
 
+    def locked_out_for(self, *, at: float) -> timedelta:
+        """Tell how long no call begins because there were too many; zero when that is over."""
+        return timedelta(seconds=max(0.0, (self._reopens or at) - at))
+
     def _opens(self, at: float) -> float:
         allowed = self._settings.per_window
         grows = inf

@@ -6,6 +6,7 @@ A command imports what it needs when it runs: ``--help`` must not wait for a web
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -70,6 +71,31 @@ def demo(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None:
         tell_not_used(settings.not_used)
         ended = compose.demo(settings, configuration, sample_tables)
     raise typer.Exit(ended)
+
+
+@app.command()
+def demo_mirror(
+    *,
+    records: Annotated[int, typer.Option(min=100, max=50_000, help="How many the base has when it is made.")] = 20_000,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the mirror; 0 takes a free one.")] = 0,
+    airtable_port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the stand-in for Airtable.")] = 0,
+    away_seconds: Annotated[
+        float, typer.Option(min=1, max=3_600, help="How long the stand-in stays away when it was ended.")
+    ] = 30,
+    data_dir: Annotated[Path, typer.Option(help="Folder of both; remove it to see the first copy again.")] = Path(
+        ".local/mirror"
+    ),
+) -> None:
+    """Mirror a large base of a stand-in for Airtable, and print addresses, tokens and lines to try.
+
+    The stand-in is a connector of its own with Airtable's pace; whatever base the settings name is left alone.
+    """
+    from airtable_connector.cli.demo_mirror import MirrorDemo, run_mirror_demo
+    from airtable_connector.kernel.clock import SystemClock
+    from airtable_connector.kernel.ids import RandomIds
+
+    wished = MirrorDemo(data_dir.resolve(), records, port, airtable_port, timedelta(seconds=away_seconds))
+    run_mirror_demo(wished, clock=SystemClock(), ids=RandomIds())
 
 
 @app.command()

@@ -139,10 +139,20 @@ async def open_mirroring(
         _start_steps(supervisor, lease, client=client, budget=budget, mirror=mirror, outbox=outbox, beats=beats)
         publish_budget(metrics, budget)
         publish_lease(metrics, lease)
+        metrics.gauge(
+            "connector_airtable_locked_out_seconds",
+            "How long no call is made because Airtable was asked too often.",
+            lambda: keeper.locked_out_for().total_seconds(),
+        )
         _publish(metrics, mirror, counted, clock)
 
         def facts() -> dict[str, JsonValue]:
-            return {"leads": lease.held, "mirror": mirror.facts(), "outbox": counted.facts()}
+            return {
+                "leads": lease.held,
+                "locked_out_seconds": keeper.locked_out_for().total_seconds(),
+                "mirror": mirror.facts(),
+                "outbox": counted.facts(),
+            }
 
         routes = mirrored_routes(base.workspace, outbox, mirror, clock)
         yield Mirroring(mirror, outbox, budget, upstream, routes, facts)
@@ -282,7 +292,7 @@ def _publish(metrics: Metrics, mirror: Mirror, counted: _Counted, clock: Clock) 
     metrics.gauge("connector_mirror_position", "Webhook payloads that reads show.", lambda: mirror.position.cursor)
     metrics.gauge(
         "connector_mirror_listed",
-        "Records of tables whose copy is under way.",
+        "Records that the last listing of each table has met; they grow while one is under way.",
         lambda: sum(each.listed for each in mirror.completeness),
     )
     metrics.gauge(

@@ -82,8 +82,10 @@ async def test_a_lockout_holds_back_everybody_and_is_told() -> None:
     house.call(Lane.WAITING_CALLER)
     await house.clock.advance(39 * SECOND)
     assert house.begun == []
+    assert house.keeper.locked_out_for() == SECOND
     await house.clock.advance(SECOND)
     assert house.moments() == [40.0]
+    assert house.keeper.locked_out_for() == timedelta(0)
     assert house.observer.facts == [LockedOut(timedelta(seconds=40))]
 
 
