@@ -26,7 +26,7 @@ def by_example(document: Mapping[str, Any], method: str, path: str) -> dict[str,
     query: dict[str, Any] = {}
     for parameter in (_resolved(document, each) for each in operation.get("parameters", ())):
         if parameter["in"] == "path":
-            path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
+            path = path.replace(f"{{{parameter['name']}}}", str(parameter["example"]))
         elif parameter["in"] == "query" and parameter.get("required"):
             query[parameter["name"]] = parameter["example"]
     request = {"method": method, "url": path, "params": query}

@@ -4,8 +4,8 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -58,7 +58,7 @@ class FaultyProxy:
         self._arrived = threading.Condition()
         self._upstream = httpx2.Client(base_url=upstream, timeout=HELD_LIMIT_S, trust_env=False, verify=False)
         self._server = _Server(self._handle)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread = self._listener()
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
@@ -67,16 +67,33 @@ class FaultyProxy:
 
     def __exit__(self, *_exc: object) -> None:
         self._released.set()
+        self._close()
+        self._upstream.close()
+
+    def _listener(self) -> threading.Thread:
+        return threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+
+    def _close(self) -> None:
         self._server.shutdown()
         self._thread.join()
         self._server.hang_up()
         self._server.server_close()
-        self._upstream.close()
 
     def order(self, fault: Fault, *, method: str | None = None, times: int = 1) -> None:
         """Let the next requests that can suffer it (of this method) suffer it."""
         with self._arrived:
             self._orders += [(fault, method)] * times
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Let nobody connect meanwhile, so that it is known of each call that it has no effect."""
+        self._close()
+        try:
+            yield
+        finally:
+            self._server = _Server(self._handle, self._server.server_address[1])
+            self._thread = self._listener()
+            self._thread.start()
 
     def release(self) -> None:
         """Let go the answers that are held back, and hold back no more."""
@@ -180,10 +197,10 @@ class FaultyProxy:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, handle: Callable[[Request, "_Handler"], None]) -> None:
+    def __init__(self, handle: Callable[[Request, "_Handler"], None], port: int = 0) -> None:
         self.handle = handle
         self.connections: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: callers that hang up are what this is for."""

@@ -25,7 +25,8 @@ def types_of(refusal: dict[str, Any]) -> set[str]:
     for form in schema.get("anyOf", [schema]):
         error = form.get("properties", {}).get("error", {}).get("properties")
         if error is not None:
-            found |= set(error["type"].get("enum", [error["type"].get("const")]))
+            # a mirror passes on whatever type Airtable tells
+            found |= set(error["type"].get("enum", [error["type"]["const"]] if "const" in error["type"] else []))
     return found
 
 

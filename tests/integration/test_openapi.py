@@ -21,6 +21,7 @@ from airtable_connector.settings import Configuration, read_settings
 from airtable_connector.web.airtable_api import BEGINNING
 from airtable_connector.web.document import PAGE_POLICY, describe, documentation_page
 from airtable_connector.web.domain import COLLECTIONS
+from airtable_connector.web.domain.routes import MIRRORED
 from airtable_connector.web.http import Edge, Lifecycle
 from airtable_connector.web.udc import ADMIN
 
@@ -158,15 +159,15 @@ def test_the_examples_are_what_their_schemas_allow() -> None:
     assert [(name, example) for name, schema, example in examples() if not validator(schema).is_valid(example)] == []
 
 
-def test_only_four_paths_need_no_identity() -> None:
+def test_only_five_paths_need_no_identity() -> None:
     assert DOCUMENT["security"] == [{"bearer": []}]
     public = {path for _, path, operation in operations() if operation.get("security") == []}
-    assert public == {"/health", "/register", "/", "/attachments/{id}"}
+    assert public == {"/health", "/register", "/", "/attachments/{id}", "/airtable/notifications"}
 
 
 def test_the_document_tells_which_operations_need_an_administrator() -> None:
     admins = {path for _, path, operation in operations() if operation.get("security") == [{"bearer": ["admin"]}]}
-    assert admins == ADMIN
+    assert admins == ADMIN | {path for path in MIRRORED if path.startswith("/dead-letters")}
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,11 @@ def _response(refusal: Refusal) -> Schema:
     }
 
 
+_AIRTABLES_OWN: Final[Schema] = {
+    **closed({"error": closed({"type": {"type": "string", "pattern": "^[A-Z_]+$"}, "message": {"type": "string"}})}),
+    "description": "Of a mirror: what Airtable answered to the write, which is undone here.",
+}
+
 _REFUSALS: Final[Mapping[int, Refusal]] = {
     400: Refusal(
         "AirtableBadRequest",
@@ -128,8 +133,11 @@ _REFUSALS: Final[Mapping[int, Refusal]] = {
             "UNSUPPORTED_FIELD_TYPE_FOR_CREATE",
         ),
         'Field "Time_Spent_hr" cannot accept the provided value',
-        # Airtable gives no message with this one
-        also=(closed({"error": closed({"type": {"const": "FAILED_STATE_CHECK"}})}),),
+        also=(
+            # Airtable gives no message with this one
+            closed({"error": closed({"type": {"const": "FAILED_STATE_CHECK"}})}),
+            _AIRTABLES_OWN,
+        ),
     ),
     429: Refusal(
         "AirtableTooManyRequests",
@@ -155,6 +163,13 @@ _REFUSALS: Final[Mapping[int, Refusal]] = {
         "the store does not answer, or too much is waiting; nothing was changed.",
         ("RETRIABLE_ERROR",),
         "too many requests are at work; nothing was changed",
+        ("RetryAfter",),
+    ),
+    504: Refusal(
+        "AirtableNotInTime",
+        "a mirror's reads did not become as fresh as `max_staleness` asks for, within five seconds.",
+        ("RETRIABLE_ERROR",),
+        "reads are 42.100 s old, and 2 s were asked for",
         ("RetryAfter",),
     ),
 }

@@ -9,7 +9,7 @@ from airtable_connector.web.airtable_api.scopes import BY_PERMISSION, Scope
 from airtable_connector.web.document.airtable_answers import BODY
 from airtable_connector.web.document.airtable_comments import comment_paths
 from airtable_connector.web.document.airtable_designing import designing_paths
-from airtable_connector.web.document.airtable_operations import airtable_operation
+from airtable_connector.web.document.airtable_operations import airtable_operation, fresh, written
 from airtable_connector.web.document.airtable_parameters import (
     FORM,
     LIST,
@@ -66,18 +66,18 @@ def airtable_paths() -> dict[str, Schema]:
         addresses.BASES: {"get": _bases(), **designing[addresses.BASES]},
         addresses.TABLES: {"get": _tables(), **designing[addresses.TABLES]},
         addresses.RECORDS: {
-            "get": _list(),
-            "post": _create(),
-            "patch": _change_many("updateRecords", "Change up to 10 records", ""),
-            "put": _change_many("replaceRecords", "Replace up to 10 records", _EMPTIES),
-            "delete": _remove_many(),
+            "get": fresh(_list()),
+            "post": written(_create()),
+            "patch": written(_change_many("updateRecords", "Change up to 10 records", "")),
+            "put": written(_change_many("replaceRecords", "Replace up to 10 records", _EMPTIES)),
+            "delete": written(_remove_many()),
         },
-        addresses.LIST_RECORDS: {"post": _list_by_body()},
+        addresses.LIST_RECORDS: {"post": fresh(_list_by_body())},
         addresses.RECORD: {
-            "get": _read(),
-            "patch": _change_one("updateRecord", "Change one record", _ANY_TABLE),
-            "put": _change_one("replaceRecord", "Replace one record", f"{_EMPTIES} {_ANY_TABLE}"),
-            "delete": _remove(),
+            "get": fresh(_read()),
+            "patch": written(_change_one("updateRecord", "Change one record", _ANY_TABLE)),
+            "put": written(_change_one("replaceRecord", "Replace one record", f"{_EMPTIES} {_ANY_TABLE}")),
+            "delete": written(_remove()),
         },
         addresses.UPLOAD: {"post": _upload()},
         **comment_paths(),

@@ -32,7 +32,7 @@ def content(description: str, media_type: str, schema: Schema, example: object, 
 
 def not_modified() -> Schema:
     """Describe the answer to a caller who has the present state already."""
-    return {"description": "What the caller has still holds.", "headers": header_refs("ETag", *QUOTA)}
+    return {"description": "What the caller has still holds.", "headers": header_refs("ETag", *FRESHNESS, *QUOTA)}
 
 
 def refusals(*statuses: int) -> dict[str, Schema]:
@@ -65,6 +65,15 @@ def header_refs(*names: str) -> dict[str, Schema]:
 QUOTA: Final = ("RateLimit", "RateLimitPolicy")
 """Names of the headers that tell a known caller what is left."""
 
+FRESHNESS: Final = ("MirrorPosition", "MirrorAge", "MirrorCopying")
+"""Names of the headers by which a mirror tells how fresh a read is."""
+
+SETTLED: Final = ("Receipt", "PreferenceApplied")
+"""Names of the headers by which a mirror tells what became of a write."""
+
+ON_ITS_WAY: Final = "Written here, and on its way to Airtable: the caller did not want to wait longer for its answer."
+"""What 202 means, which only a mirror answers."""
+
 _NAMES: Final[Mapping[str, str]] = {
     "TraceId": "X-Trace-ID",
     "TraceIdOfHttp": "X-Trace-ID",
@@ -79,6 +88,12 @@ _NAMES: Final[Mapping[str, str]] = {
     "Challenge": "WWW-Authenticate",
     "ChallengeOfToken": "WWW-Authenticate",
     "Allow": "Allow",
+    "MirrorPosition": "X-Mirror-Position",
+    "MirrorAge": "X-Mirror-Age",
+    "MirrorCopying": "X-Mirror-Copying",
+    "Receipt": "X-Receipt",
+    "LocationOfReceipt": "Location",
+    "PreferenceApplied": "Preference-Applied",
 }
 """Each header's name on the wire."""
 
@@ -91,6 +106,8 @@ def _header(description: str, example: str, *, pattern: str, always: bool = True
         "example": example,
     }
 
+
+_OF_A_MIRROR: Final = "Writes to a mirror also tell the month's calls to Airtable (`airtable-month`)."
 
 _ETAG: Final = '^(W/)?"[!#-~]+"$'
 
@@ -105,12 +122,14 @@ _HEADERS: Final[Mapping[str, Schema]] = {
     # a request that is no HTTP is refused before it has a name
     "TraceIdOfHttp": {**_TRACE_ID, "required": False},
     "RateLimit": _header(
-        "r: requests left; t: seconds until all are back.",
+        f"r: requests left; t: seconds until all are back. {_OF_A_MIRROR}",
         '"default";r=5999;t=1',
-        pattern='^"default";r=[0-9]+;t=[0-9]+$',
+        pattern='^("airtable-month";r=[0-9]+;t=[0-9]+, ?)?"default";r=[0-9]+;t=[0-9]+$',
     ),
     "RateLimitPolicy": _header(
-        "q: requests in w seconds.", '"default";q=6000;w=60', pattern='^"default";q=[0-9]+;w=60$'
+        f"q: requests in w seconds. {_OF_A_MIRROR}",
+        '"default";q=6000;w=60',
+        pattern='^("airtable-month";q=[0-9]+;w=[0-9]+, ?)?"default";q=[0-9]+;w=60$',
     ),
     "ETag": _header("Names the state that was answered.", '"9a8f3b1e0c7d2f4a6b5c8d9e"', pattern=_ETAG),
     "ETagOfOne": _header(
@@ -141,6 +160,41 @@ _HEADERS: Final[Mapping[str, Schema]] = {
         always=False,
     ),
     "Allow": _header("The methods that are possible.", "GET, HEAD, POST", pattern="^[A-Z]+(, [A-Z]+)*$"),
+    "MirrorPosition": _header(
+        "Of a mirror: how many of the changes that Airtable told of are shown. It only grows.",
+        "7",
+        pattern="^[0-9]+$",
+        always=False,
+    ),
+    "MirrorAge": _header(
+        "Of a mirror: how many seconds ago everything at Airtable was shown. Not before the first copy is complete.",
+        "3.225",
+        pattern="^[0-9]+[.][0-9]{3}$",
+        always=False,
+    ),
+    "MirrorCopying": _header(
+        "Of a mirror: the tables that are being copied, and may lack records until then.",
+        '"Sprints", "Cells"',
+        pattern='^".*"$',
+        always=False,
+    ),
+    "Receipt": _header(
+        "Of a mirror: names the write. `GET /receipts/{id}` tells what becomes of it.",
+        "rcp1041-1041",
+        pattern="^rcp[0-9]+-[0-9]+$",
+        always=False,
+    ),
+    "LocationOfReceipt": _header(
+        "Where the write's end can be seen.",
+        "/receipts/rcp1041-1041",
+        pattern="^/receipts/rcp[0-9]+-[0-9]+$",
+    ),
+    "PreferenceApplied": _header(
+        "Of a mirror: how long the write would have waited, if `Prefer` said so (RFC 7240).",
+        "wait=5",
+        pattern="^wait=[0-9]+$",
+        always=False,
+    ),
 }
 
 _ERRORS: Final[Mapping[int, tuple[str, str, Schema, tuple[str, ...]]]] = {
@@ -182,7 +236,7 @@ _ERRORS: Final[Mapping[int, tuple[str, str, Schema, tuple[str, ...]]]] = {
     ),
     404: (
         "NotFound",
-        "There is no such record or table, no shutdown to cancel, or no budget.",
+        "There is no such record, table or write, no shutdown to cancel; or the base has no mirror to tell of.",
         problem(
             "NOT_FOUND",
             "Sprints has no record 'SPR-9999'",
@@ -318,6 +372,19 @@ _ERRORS: Final[Mapping[int, tuple[str, str, Schema, tuple[str, ...]]]] = {
             "too many requests are at work; nothing was changed",
             reason="overloaded",
             hint="repeat it after a pause",
+        ),
+        ("RetryAfter",),
+    ),
+    504: (
+        "NotInTime",
+        "Reads did not come as far as `as_of` or `max_staleness` asks for, within five seconds.",
+        problem(
+            "DEPENDENCY_UNAVAILABLE",
+            "reads are 42.100 s old, and 2 s were asked for",
+            reason="too-stale",
+            field="max_staleness",
+            hint="repeat, or allow more; without max_staleness reads are answered as they are",
+            age=42.1,
         ),
         ("RetryAfter",),
     ),

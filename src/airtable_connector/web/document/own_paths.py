@@ -186,8 +186,15 @@ OWN_SCHEMAS: Final[dict[str, Schema]] = {
                     "recomputations": {**_COUNT, "description": "Recomputations of cells that wait."},
                 }
             ),
+            "airtable": {
+                "type": "object",
+                "additionalProperties": True,
+                "description": "Of a mirror: whether this process asks Airtable (`leads`), how far the `mirror` has"
+                " come, and what the `outbox` holds. docs/sync.md explains it.",
+            },
             "timestamp": ref("Moment"),
-        }
+        },
+        optional=("airtable",),
     ),
     "PlannedShutdown": closed(_PLAN),
     "Capabilities": closed(

@@ -49,7 +49,7 @@ def list_parameters(table: Table) -> list[Schema]:
             example=[f"-{table.fields[-1].name}"],
         ),
         fields_parameter(table),
-        *(parameter_ref(name) for name in ("PageSize", "Offset", "UpdatedSince", "AsOf")),
+        *(parameter_ref(name) for name in ("PageSize", "Offset", "UpdatedSince", "AsOf", "MaxStaleness")),
         *(_equality(field) for field in table.fields if _can_be_asked(field)),
     ]
 
@@ -205,9 +205,16 @@ _SHARED: Final[dict[str, Schema]] = {
     "AsOf": _query(
         "as_of",
         _POSITION,
-        "Wait until this feed position (the `X-Feed-Position` of a write) can be seen; 503 when that takes more than"
+        "Wait until this feed position (the `X-Feed-Position` of a write) can be seen; 504 when that takes more than"
         " five seconds.",
         example=1042,
+    ),
+    "MaxStaleness": _query(
+        "max_staleness",
+        {"type": "string", "pattern": "^[0-9]{1,6}([.][0-9]{1,3})?$"},
+        "Of a mirror: how many seconds old the answer may be (`X-Mirror-Age`). Airtable is asked if it is older; 504"
+        " when that takes more than five seconds. A base that is kept here alone is never old.",
+        example="60",
     ),
     "After": _query("after", {**_POSITION, "default": 0}, "Only changes beyond this feed position.", example=1040),
     "Cell": _query(
@@ -247,6 +254,13 @@ _SHARED: Final[dict[str, Schema]] = {
         {"type": "string"},
         "ETags that the caller has; 304 without a body when one of them still holds.",
         example='"9a8f3b1e0c7d2f4a6b5c8d9e"',
+    ),
+    "Prefer": _header(
+        "Prefer",
+        {"type": "string"},
+        "`wait=SECONDS` (RFC 7240): how long a mirror's caller waits for Airtable's answer, 0 to 60; `WRITE_WAIT` when"
+        " it is left out. A base that is kept here alone has nothing to wait for.",
+        example="wait=5",
     ),
     "LastEventId": _header(
         "Last-Event-ID",

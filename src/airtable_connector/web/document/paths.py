@@ -7,9 +7,10 @@ from airtable_connector.records import ATTACHMENTS, DAILY_DIGEST, HEARTBEATS, PR
 from airtable_connector.web.document import examples
 from airtable_connector.web.document.airtable_operations import TAG
 from airtable_connector.web.document.airtable_paths import ABOUT, airtable_paths
-from airtable_connector.web.document.answers import BODY, QUOTA, answer, content
+from airtable_connector.web.document.answers import BODY, FRESHNESS, QUOTA, answer, content
 from airtable_connector.web.document.budget_paths import budget_paths
 from airtable_connector.web.document.message_paths import message_paths
+from airtable_connector.web.document.mirror_paths import mirror_paths
 from airtable_connector.web.document.operations import body_of, operation, public
 from airtable_connector.web.document.own_paths import own_paths
 from airtable_connector.web.document.parameters import (
@@ -33,6 +34,8 @@ TAGS: Final[Mapping[str, str]] = {
     "Messages": "What droplets ask and tell each other.",
     "Sample data": "A look and a write to try, refused in production.",
     "Mesh": "How the connector stands with other droplets.",
+    "Mirror": "What is on its way to Airtable and back, where the base is a mirror of one there. `docs/sync.md`"
+    " explains it.",
     "Service": "What the service tells about itself.",
     TAG: ABOUT,
 }
@@ -47,7 +50,8 @@ def paths() -> dict[str, Schema]:
     for path, name in COLLECTIONS.items():
         described |= paths_of(path, _BY_NAME[name])
     described |= _digests() | _changes() | _overview() | _webhooks() | message_paths() | _sample()
-    described |= _attachments() | _mesh() | _service() | own_paths() | budget_paths() | airtable_paths()
+    described |= _attachments() | _mesh() | _service() | own_paths() | budget_paths() | mirror_paths()
+    described |= airtable_paths()
     return {path: {"parameters": [parameter_ref("TraceId")], **methods} for path, methods in described.items()}
 
 
@@ -84,10 +88,13 @@ def _changes() -> dict[str, Schema]:
                 "Changes",
                 "pullChanges",
                 "Read changes beyond a feed position",
-                {"200": answer("Changes, oldest first.", "Changes", examples.success(examples.CHANGES))},
+                {"200": answer("Changes, oldest first.", "Changes", examples.success(examples.CHANGES), *FRESHNESS)},
                 description="Ask again `after` the `position` that was answered, for as long as `more` is true.",
-                parameters=[parameter_ref("After"), CHANGES_LIMIT, tables_parameter(_TABLE_NAMES)],
-                refused=(404, 422),
+                parameters=[
+                    *(parameter_ref("After"), CHANGES_LIMIT, tables_parameter(_TABLE_NAMES)),
+                    parameter_ref("MaxStaleness"),
+                ],
+                refused=(404, 422, 504),
             )
         },
         "/events": {

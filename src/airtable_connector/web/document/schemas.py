@@ -10,6 +10,7 @@ from airtable_connector.web.document.airtable_schemas import AIRTABLE_SCHEMAS
 from airtable_connector.web.document.airtable_webhooks import WEBHOOK_SCHEMAS
 from airtable_connector.web.document.budget_paths import BUDGET_SCHEMAS
 from airtable_connector.web.document.message_paths import MESSAGE_SCHEMAS
+from airtable_connector.web.document.mirror_paths import MIRROR_SCHEMAS
 from airtable_connector.web.document.own_paths import OWN_SCHEMAS
 from airtable_connector.web.document.records import SINGULAR, answered, sent
 from airtable_connector.web.document.shapes import (
@@ -29,7 +30,7 @@ from airtable_connector.web.document.shapes import (
 def schemas() -> dict[str, Schema]:
     """Return every schema of the document by its name."""
     airtable = {**AIRTABLE_SCHEMAS, **DESIGNING_SCHEMAS, **COMMENT_SCHEMAS, **WEBHOOK_SCHEMAS}
-    described = {**_COMMON, **MESSAGE_SCHEMAS, **OWN_SCHEMAS, **BUDGET_SCHEMAS, **airtable}
+    described = {**_COMMON, **MESSAGE_SCHEMAS, **OWN_SCHEMAS, **BUDGET_SCHEMAS, **MIRROR_SCHEMAS, **airtable}
     for table in STANDARD_TABLES:
         described.update(answered(table))
         if table.name != DAILY_DIGEST.name:
@@ -149,7 +150,9 @@ _COMMON: Final[Mapping[str, Schema]] = {
                     "store": {"enum": ["ok", "error"]},
                     "registry": {"enum": _PEER_WORDS},
                     "orchestrator": {"enum": _PEER_WORDS},
-                }
+                    "airtable": {"enum": _PEER_WORDS, "description": "Of a mirror."},
+                },
+                optional=("airtable",),
             ),
         }
     ),

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Final, Protocol, TypeAlias
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from airtable_connector.kernel.jsonvalues import JsonValue
 from airtable_connector.web.http.asgi import ARRIVED, NO_EXTENSIONS, Header, Receive, Scope, TakeArrived
@@ -164,11 +164,14 @@ class Call:
     def take(self, name: str) -> str | None:
         """Return a parameter's value and take the parameter out of the query, so that nobody else reads it.
 
-        Of a repeated one the last counts.
+        Of a repeated one the last counts. What is left stays as it was sent: a dialect may read it in its own way.
         """
-        values = [value for each, value in self.query if each == name]
-        self._query = [(each, value) for each, value in self.query if each != name]
-        return values[-1] if values else None
+        beginning = name.encode("ascii") + b"="
+        parts = self.query_string.split(b"&")
+        values = [part.removeprefix(beginning) for part in parts if part.startswith(beginning)]
+        self.scope["query_string"] = b"&".join(part for part in parts if not part.startswith(beginning))
+        self._query = None
+        return unquote_plus(values[-1].decode("latin-1")) if values else None
 
     def field(self, name: bytes) -> bytes | None:
         """Return a header's value by its lower-case name, or None; of a repeated one, the last."""
