@@ -378,4 +378,17 @@ MIGRATIONS: tuple[Migration, ...] = (
             " since text not null, due_at text not null, primary key (table_id, record_id))",
         ),
     ),
+    Migration(
+        14,
+        "comparisons of the whole mirror that somebody asked for",
+        sqlite=(
+            # one row: how many were asked for, up to which of them they were made, and what the last one found
+            "create table mirror_checks (id integer primary key check (id = 1), wanted integer not null,"
+            " made integer not null, found text not null) strict",
+        ),
+        postgres=(
+            "create table mirror_checks (id integer primary key check (id = 1), wanted bigint not null,"
+            " made bigint not null, found text not null)",
+        ),
+    ),
 )
