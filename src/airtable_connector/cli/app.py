@@ -19,6 +19,7 @@ from airtable_connector.cli.formula_command import add_formula_command
 from airtable_connector.cli.mesh_command import add_mesh_command
 from airtable_connector.cli.schema_commands import add_schema_commands
 from airtable_connector.cli.serving import PROGRAM, given, nothing_collected, serve_until_stopped, tell_not_used
+from airtable_connector.cli.sync_commands import add_sync_commands
 from airtable_connector.cli.token_commands import add_token_commands
 
 DEMO_DEFAULTS: Mapping[str, str] = {"DATA_DIR": ".local/demo", "PORT": "0"}
@@ -169,6 +170,7 @@ def version() -> None:
 
 
 add_schema_commands(add_base_commands(app))
+add_sync_commands(app)
 add_mesh_command(app)
 add_doctor_command(app)
 add_formula_command(app)

@@ -26,7 +26,7 @@ from airtable_connector.sync.mirror.hook import HookKeeper
 from airtable_connector.sync.mirror.listing import Lister
 from airtable_connector.sync.mirror.pulling import Puller
 from airtable_connector.sync.mirror.schema import SchemaReader
-from airtable_connector.sync.mirror.store import HookState, Known, MirroredTable, MirrorStore, Phase
+from airtable_connector.sync.mirror.store import Checks, HookState, Known, MirroredTable, MirrorStore, Phase
 from airtable_connector.sync.overlay import Outgoing
 
 TEND: Final = "mirror.tend"
@@ -172,7 +172,9 @@ class Mirror:
         )
         self._known = Known()
         self._tables: Mapping[TableId, MirroredTable] = {}
+        self._checks = Checks()
         self._served = 0
+        self._heeded = 0
         self._news = asyncio.Event()
 
     async def open(self) -> None:
@@ -227,17 +229,26 @@ class Mirror:
         return poll if complete or self._is_listing or not self._is_followed else min(GO_ON, poll)
 
     async def compare_once(self) -> timedelta:
-        """Compare a page."""
-        if self._is_followed and self._rhythm.allows(Lane.ANTI_ENTROPY):
+        """Compare a page, or everything when somebody asked for that: then the writes' reserve alone is left alone."""
+        checks = self._checks = await self._store.checks()
+        self._heeded = checks.wanted
+        if self._is_unchecked and self._is_followed and self._rhythm.allows(Lane.WEBHOOKS):
+            found = await self.verify()
+            await self._store.checked(checks.wanted, rows=found.rows, cells=found.cells)
+            await self._look()
+        elif self._is_followed and self._rhythm.allows(Lane.ANTI_ENTROPY):
             await self._comparer.compare_page()
             await self._look()
         return self._rhythm.compare()
 
     async def watch_once(self) -> timedelta:
-        """Look at what is known; a wish of another process for a pull wakes ours, if this one pulls."""
+        """Look at what is known; a wish of another process wakes the step that fulfils it, if this process is asked."""
         await self._look()
         if self._known.wanted != self._served:
             self._wake(PULL)
+        if self._is_unchecked and self._checks.wanted != self._heeded:
+            self._heeded = self._checks.wanted
+            self._wake(COMPARE)
         return LOOK_EVERY
 
     # what callers and operators may ask
@@ -262,15 +273,17 @@ class Mirror:
         if self._shows(oldest):
             return True
         await self._want()
-        timer = asyncio.ensure_future(self._clock.sleep(within))
-        try:
-            while not self._shows(oldest) and not timer.done():
-                looked = asyncio.ensure_future(self._news.wait())
-                await asyncio.wait({timer, looked}, return_when=asyncio.FIRST_COMPLETED)
-                looked.cancel()
-        finally:
-            timer.cancel()
-        return self._shows(oldest)
+        return await self._becomes(lambda: self._shows(oldest), within=within)
+
+    async def checked(self, *, within: timedelta) -> Drift | None:
+        """Have the process that asks Airtable `verify`, and return what it found; None when the time is over before.
+
+        The wish stays. A process that waits needs `watch_once` running.
+        """
+        number = await self._store.want_check()
+        if not await self._becomes(lambda: self._checks.made >= number, within=within):
+            return None
+        return Drift(self._checks.rows, self._checks.cells)
 
     async def sync_now(self) -> bool:
         """Do all that the steps would do in time, but compare; True when everything that happened there is here.
@@ -305,6 +318,8 @@ class Mirror:
         """Copy every table anew. Nothing is dropped: what is here is shown until it is found to be another."""
         await self._store.relist_all()
         await self._look()
+        # another process may be the one that lists; before it rests, a pull looks whether there is something to list
+        await self._want()
         self._wake(LIST)
 
     # figures
@@ -385,13 +400,30 @@ class Mirror:
         return self._known.state is HookState.LIVE and self._known.schema_at is not None
 
     @property
+    def _is_unchecked(self) -> bool:
+        return self._checks.made < self._checks.wanted
+
+    @property
     def _is_listing(self) -> bool:
         return any(each.phase is Phase.LISTING for each in self._mirrored.values())
 
     async def _look(self) -> None:
         self._known, self._tables = await self._store.known(), await self._store.tables()
+        self._checks = await self._store.checks()
         self._news.set()
         self._news = asyncio.Event()
+
+    async def _becomes(self, holds: Callable[[], bool], *, within: timedelta) -> bool:
+        """Wait until something holds after a look at the store, or the time is over; tell whether it does."""
+        timer = asyncio.ensure_future(self._clock.sleep(within))
+        try:
+            while not holds() and not timer.done():
+                looked = asyncio.ensure_future(self._news.wait())
+                await asyncio.wait({timer, looked}, return_when=asyncio.FIRST_COMPLETED)
+                looked.cancel()
+        finally:
+            timer.cancel()
+        return holds()
 
     async def _want(self) -> None:
         # in the store, because another process may be the one that pulls
