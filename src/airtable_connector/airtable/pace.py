@@ -47,6 +47,7 @@ class PaceSettings:
 
     ``slack`` makes each window longer, because calls do not travel equally long: what began over a second apart
     should not arrive within one. ``at_once`` bounds the calls under way, ``waiting`` those that wait in each lane.
+    Who settles late what a call carries is told ``ahead`` of its turn.
     """
 
     per_window: int = 5
@@ -55,6 +56,7 @@ class PaceSettings:
     lockout: timedelta = timedelta(seconds=30)
     at_once: int = 10
     waiting: int = 200
+    ahead: timedelta = timedelta(milliseconds=50)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -131,17 +133,21 @@ class Pace:
         del self._queue[bisect_left(self._queue, ticket)]
         self._waiting[ticket.lane] -= 1
 
-    def claim(self, ticket: Ticket, *, at: float) -> Claim:
-        """Begin a waiting call, if it is its turn and the limits allow it."""
+    def look(self, ticket: Ticket, *, at: float) -> Claim:
+        """Tell what `claim` would say, and begin nothing."""
         if ticket is not self._queue[0] or self._at_work >= self._settings.at_once:
             return Behind()
         opens = self._opens(at)
-        if opens > at:
-            return NotBefore(opens)
-        self.leave(ticket)
-        self._begun.append(at)
-        self._at_work += 1
-        return Go()
+        return NotBefore(opens) if opens > at else Go()
+
+    def claim(self, ticket: Ticket, *, at: float) -> Claim:
+        """Begin a waiting call, if it is its turn and the limits allow it."""
+        claim = self.look(ticket, at=at)
+        if isinstance(claim, Go):
+            self.leave(ticket)
+            self._begun.append(at)
+            self._at_work += 1
+        return claim
 
     def end(self) -> None:
         """Note that a call that had begun has ended."""
