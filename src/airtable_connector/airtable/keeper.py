@@ -151,7 +151,7 @@ class PaceKeeper:
             raise
         del self._wakes[ticket]
         self._wake_first()
-        return Turn(timedelta(seconds=self._clock.monotonic() - ticket.came), self._end)
+        return Turn(timedelta(seconds=self._clock.monotonic() - ticket.came), partial(self._end, ticket))
 
     def _leave(self, ticket: Ticket) -> None:
         if self._wakes.pop(ticket, None) is not None:
@@ -182,6 +182,6 @@ class PaceKeeper:
         if first is not None:
             self._wakes[first].set()
 
-    def _end(self) -> None:
-        self._pace.end()
+    def _end(self, ticket: Ticket) -> None:
+        self._pace.end(ticket, at=self._clock.monotonic())
         self._wake_first()
