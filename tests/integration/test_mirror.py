@@ -136,6 +136,7 @@ async def mirrored(
     url: str | None = None,
     apart: frozenset[TableId] = frozenset(),
     pace: PaceSettings = UNHURRIED,
+    poll: timedelta = MINUTE,
 ) -> AsyncIterator[Mirrored]:
     clock, ids, observer, woken, woke = SystemClock(), RandomIds(), SpyObserver(), list[str](), asyncio.Event()
     allowed: list[bool] = []
@@ -159,7 +160,7 @@ async def mirrored(
             outgoing,
             settings=MirrorSettings(url, apart, most_touched=20),
             rhythm=Rhythm(
-                poll=lambda: MINUTE, compare=lambda: MINUTE, allows=lambda _lane: allowed.pop(0) if allowed else True
+                poll=lambda: poll, compare=lambda: MINUTE, allows=lambda _lane: allowed.pop(0) if allowed else True
             ),
             wake=wake,
             clock=clock,
@@ -291,6 +292,19 @@ async def test_a_listing_that_the_budget_stops_goes_on_when_it_may(
     assert Phase.LISTING not in {each.phase for each in here.mirror.completeness}
 
 
+async def test_pulls_leave_the_calls_to_the_first_copy_until_it_is_complete(
+    cloud: Service, proxy: FaultyProxy, location: DatabaseLocation
+) -> None:
+    second = timedelta(seconds=1)
+    async with mirrored(cloud, proxy.address, location, poll=second) as here:
+        assert await here.mirror.pull_once() == MINUTE
+        await here.mirror.tend_once()
+        assert await here.mirror.pull_once() == MINUTE
+        await here.mirror.list_once()
+        assert here.woken[-1] == "mirror.pull"
+        assert await here.mirror.pull_once() == second
+
+
 async def test_a_page_whose_iterator_has_expired_begins_the_table_anew(
     here: Mirrored, proxy: FaultyProxy, wire: Wire
 ) -> None:
@@ -334,6 +348,23 @@ async def test_a_new_record_of_a_table_that_computes_nothing_costs_no_call_of_it
     assert await here.cells("Plain", made) == {"Label": "new", "Kind": "two", "Friends": [project]}
     # the payloads; and the project, whose link back to the new record the second payload tells
     assert len(proxy.seen) - calls <= 2
+
+
+async def test_a_new_record_that_is_here_as_the_payload_tells_it_is_not_read(
+    here: Mirrored, proxy: FaultyProxy, wire: Wire
+) -> None:
+    await here.mirror.sync_now()
+    made = wire.create("Plain", {"Label": "alike", "Kind": "two"})["id"]
+    await here.mirror.pull_once()
+    calls = len(proxy.seen)
+    # told once more, as of a record that callers here have made
+    await set_known(here, cursor=1)
+    await here.mirror.pull_once()
+    assert all("payloads" in each.path for each in proxy.seen[calls:])
+    await here.write(Update(here.workspace.table("Plain"), made, {"Kind": None}))
+    await set_known(here, cursor=1)
+    await here.mirror.pull_once()
+    assert await here.all("Plain") == there(wire, "Plain")
 
 
 async def test_a_bulk_edit_is_read_by_listing_the_table(here: Mirrored, wire: Wire) -> None:

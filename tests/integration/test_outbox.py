@@ -111,6 +111,28 @@ async def test_writes_of_several_callers_travel_together(here: Side, there: Wire
     assert proxy.answered("POST") <= 4
 
 
+async def test_what_callers_write_while_a_call_waits_for_its_turn_travels_with_it(
+    location: DatabaseLocation, cloud: Service, proxy: FaultyProxy, there: Wire
+) -> None:
+    pace = PaceSettings(per_window=1, window=timedelta(seconds=1))
+    async with one_side(location, proxy.address, cloud.token("read,write,admin"), pace=pace) as here:
+        here.start()
+
+        async def write(number: int) -> None:
+            done = await here.write(Create(PLAIN, {"Name": f"n{number}"}), actor=(ADA, BOB)[number % 2])
+            assert (await here.outbox.wait(done.first, done.seq, within=WAIT)).state is ReceiptState.DONE
+
+        await write(0)
+        waiting = []
+        for number in range(1, 9):
+            waiting.append(asyncio.ensure_future(write(number)))
+            await here.workspace.advance_beyond(here.workspace.head.seq, within=WAIT)
+        await asyncio.gather(*waiting)
+    assert len(there.list("Plain")) == 9
+    # all eight wait for the second window
+    assert proxy.answered("POST") == 2
+
+
 async def test_no_write_of_a_record_overtakes_an_earlier_one(here: Side, there: Wire) -> None:
     (made,) = (await here.do(Create(KEYED, {"Name": "ada"}))).records
     assert made.real is not None

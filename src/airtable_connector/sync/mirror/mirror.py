@@ -42,6 +42,10 @@ TEND_EVERY: Final = timedelta(minutes=1)
 GO_ON: Final = timedelta(seconds=1)
 """The rest of a pull that did not come to its end."""
 
+COPYING_PULL: Final = timedelta(minutes=1)
+"""The shortest rest between two pulls before the first copy has ended, which wakes the next one. Nothing is fresh until
+then, and each pull takes a call that could bring a page; payloads are kept for seven days."""
+
 _MAC: Final = "hmac-sha256="
 
 
@@ -226,6 +230,8 @@ class Mirror:
             self._wake(TEND)
         self._wake_what_waits()
         poll = self._rhythm.poll()
+        if self._known.answered_at is None and (self._is_listing or not self._is_followed):
+            return max(COPYING_PULL, poll)
         return poll if complete or self._is_listing or not self._is_followed else min(GO_ON, poll)
 
     async def compare_once(self) -> timedelta:

@@ -153,12 +153,18 @@ class Puller:
         basis = await self._copier.begin()
         # one that is here may have been changed since, by us or by a listing
         held = await self._store.held(table_id, list(made))
-        told = []
+        told, left = [], set()
         for record, said in made.items():
             created_at, cells = _moment(said.get("createdTime")), said.get("cellValuesByFieldId")
-            if record not in held and created_at is not None and isinstance(cells, Mapping):
-                told.append((record, created_at, told_payload_cells(table, cells)))
-        left = made.keys() - {record for record, _, _ in told}
+            if created_at is None or not isinstance(cells, Mapping):
+                left.add(record)
+                continue
+            shown = told_payload_cells(table, cells)
+            if record not in held:
+                told.append((record, created_at, shown))
+            elif held[record] != (created_at, shown):
+                left.add(record)
+            # else it is mostly one that callers here have made: it is known, and what follows is told by what follows
         for first in range(0, len(told), AT_ONCE):
             left |= (await self._copier.copy_told(table, told[first : first + AT_ONCE], basis)).overtaken
         return left
