@@ -130,6 +130,7 @@ def test_what_is_written_on_either_side_appears_on_the_other_by_the_lines_as_pri
 
         shown.run(end)
         shown.wait_for("has ended")
+        assert not (shown.folder / "airtable.pid").exists()
         answer, _, told = shown.run(write_alone, "echo ===", receipt).partition("===")
         assert answer.startswith("HTTP/1.1 202 ")
         promised = json.loads(told)["data"]
