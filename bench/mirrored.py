@@ -34,7 +34,7 @@ RECORDS_A_TABLE = 2_500
 TABLES = 4
 CALLERS = 8
 WRITES = 1_000
-WAITING_S = 5.0
+WAITING_S = 4.0
 POLL_S = 2.0
 
 CELLS = 1_000
@@ -153,11 +153,11 @@ class MirroredBench:
         file = self._work / "requests"
         generator.write_requests(file, [generator.request("GET", "/sprints?page_size=100", headers)])
         for _ in range(self._rounds):
+            until(lambda: is_followed(here))
             found["up"].append(self._load(here, file))
             way.close()
             found["down"].append(self._load(here, file))
             way.open()
-            until(lambda: is_followed(here))
         up, down = (statistics.median(load.per_second for load in found[name]) for name in ("up", "down"))
         wrong = sum(load.wrong for loads in found.values() for load in loads)
         details = {name: [load.per_second for load in loads] for name, loads in found.items()} | {"wrong": wrong}
