@@ -4,15 +4,18 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench fmt requirements clean
+.PHONY: help install run run-mirror test check bench fmt requirements clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(READY) ## make .venv from the pinned, hashed requirements (the others do it when needed)
 
 run: $(READY) ## serve sample data on a free port, from .local/ (PORT=8080 make run for a given one)
 	@$(BIN)/airtable-connector demo
+
+run-mirror: $(READY) ## mirror a base of 20,000 records from a stand-in for Airtable, in .local/ (PORT and AIRTABLE_PORT give ports)
+	@$(BIN)/airtable-connector demo-mirror $(if $(PORT),--port=$(PORT)) $(if $(AIRTABLE_PORT),--airtable-port=$(AIRTABLE_PORT))
 
 test: $(READY) ## run every test
 	$(BIN)/pytest --numprocesses=2 --dist=loadfile

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.facts import facts
 from bench.report import save, show
-from bench.runs import Bench
+from bench.runs import EMBEDDED, MIRROR, Bench
 
 RESULTS = Path("bench/results/latest.json")
 KEPT = Path(".local/bench")
@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one measurement (default: 2)")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each, whose median counts (default: 5)")
     parser.add_argument("--connections", type=int, default=32, help="concurrent clients (default: 32)")
+    parser.add_argument("--only", choices=(EMBEDDED, MIRROR), help="measure one part alone")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
     parser.add_argument(
         "--compare",

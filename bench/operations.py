@@ -27,7 +27,8 @@ FILTERS = (
 )
 """Questions with a formula: one that ends early, one that looks at every record, one with an order, one by an index."""
 
-AIRTABLE = "/v0/appkplePC6Ou8xoD3/Sprints"
+AIRTABLE_BASE = "appkplePC6Ou8xoD3"
+AIRTABLE = f"/v0/{AIRTABLE_BASE}/Sprints"
 """The sprints below Airtable's Web API, in a base that was given no id."""
 
 _PEER = re.compile(r"([^=]+)=http://(?:127\.0\.0\.1|localhost):(\d+)(/[^,]*)(.*)")

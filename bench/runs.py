@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import generator, servers
+from bench.mirrored import MirroredBench
 from bench.operations import SENDING, Operation, operations, peer_operation
 from bench.report import Line, Measured, Round, load_line
+
+EMBEDDED, MIRROR = "embedded", "mirror"
+"""The parts of a run: the base as it is kept here alone, and one that mirrors a base at Airtable."""
 
 SPRINTS = 100_000
 BOOTS = 5
@@ -68,7 +72,17 @@ class Bench:
         self._next_number = 0
 
     def run(self) -> list[Line]:
-        """Measure everything."""
+        """Measure everything, or the part that is asked for."""
+        only = self._options.only
+        lines = [] if only == MIRROR else self._embedded()
+        return lines if only == EMBEDDED else [*lines, *self._mirrored()]
+
+    def _mirrored(self) -> list[Line]:
+        rounds, cores = self._options.rounds, self._cores
+        bench = MirroredBench(self._work, self._program, rounds=rounds, server=cores.server, client=cores.client)
+        return bench.run()
+
+    def _embedded(self) -> list[Line]:
         full, empty = self._work / "full", self._work / "empty"
         shutil.copytree(servers.filled_base(self._kept, SPRINTS), full)
         empty.mkdir()

@@ -127,9 +127,9 @@ def serve_command(port: int) -> list[str | Path]:
     return [PROGRAM, "serve", "--port", str(port)]
 
 
-def token(data_dir: Path) -> str:
+def token(data_dir: Path, permissions: str = "read,write") -> str:
     """Return a token that the service over this folder believes."""
-    command = [PROGRAM, "token", "--id", "5", "--permissions", "read,write", "--data-dir", data_dir]
+    command = [PROGRAM, "token", "--id", "5", "--permissions", permissions, "--data-dir", data_dir]
     done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
     return done.stdout.strip()
 

@@ -138,6 +138,7 @@ async def fill(base: Base) -> None:
         )
         await tx.run("insert into mirror_seen values ('tbl', 'rec')")
         await tx.run("insert into mirror_touched values ('tbl', 'rec', 'changed', '2026', '2026')")
+        await tx.run("insert into mirror_checks values (1, 3, 2, '{}')")
         await tx.run("insert into recomputations values ('tbl', 'fld', 'rec', '[]', 0, 1, 0, 5, 'cause', 7)")
         await tx.run("insert into cloud_beats values ('', 'C-1', '2026', '[]', 'rec', null, null, null, null, '', 0)")
         await tx.run(

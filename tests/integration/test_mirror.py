@@ -106,6 +106,7 @@ class Mirrored:
     outgoing: FakeOutgoing
     observer: SpyObserver
     woken: list[str] = field(default_factory=list)
+    allowed: list[bool] = field(default_factory=list)
     woke: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def cells(self, table: str, record: str) -> dict[str, Any] | None:
@@ -135,8 +136,10 @@ async def mirrored(
     url: str | None = None,
     apart: frozenset[TableId] = frozenset(),
     pace: PaceSettings = UNHURRIED,
+    poll: timedelta = MINUTE,
 ) -> AsyncIterator[Mirrored]:
     clock, ids, observer, woken, woke = SystemClock(), RandomIds(), SpyObserver(), list[str](), asyncio.Event()
+    allowed: list[bool] = []
     keeper = PaceKeeper(pace, FakeLedger(), clock=clock, observer=observer)
     settings = CloudSettings(Secret(cloud.token("read,write,admin")), DERIVED_ID, address, timedelta(seconds=20))
     client = AirtableClient(settings, keeper, clock=clock, observer=observer)
@@ -155,8 +158,10 @@ async def mirrored(
             database,
             client,
             outgoing,
-            settings=MirrorSettings(url, apart),
-            rhythm=Rhythm(poll=lambda: MINUTE, compare=lambda: MINUTE, allows=lambda _lane: True),
+            settings=MirrorSettings(url, apart, most_touched=20),
+            rhythm=Rhythm(
+                poll=lambda: poll, compare=lambda: MINUTE, allows=lambda _lane: allowed.pop(0) if allowed else True
+            ),
             wake=wake,
             clock=clock,
             ids=ids,
@@ -164,7 +169,7 @@ async def mirrored(
         )
         await mirror.open()
         try:
-            yield Mirrored(mirror, workspace, database, outgoing, observer, woken, woke)
+            yield Mirrored(mirror, workspace, database, outgoing, observer, woken, allowed, woke)
         finally:
             await client.close()
 
@@ -265,6 +270,41 @@ async def test_a_first_copy_goes_on_where_it_was_interrupted(
         assert proxy.answered("GET") - pages <= 3 + len(TABLES)
 
 
+async def test_a_listing_that_the_budget_stops_goes_on_when_it_may(
+    here: Mirrored, proxy: FaultyProxy, wire: Wire
+) -> None:
+    many = wire.create_many("Plain", *({"Label": f"label {number}"} for number in range(250)))
+    await here.mirror.tend_once()
+    calls = len(proxy.seen)
+    here.allowed += [False] * 100
+    await here.mirror.list_once()
+    await here.mirror.pull_once()
+    await here.mirror.compare_once()
+    assert len(proxy.seen) == calls
+    assert "mirror.pull" not in here.woken
+    for pages in range(1, len(TABLES) + 3):
+        assert Phase.LISTING in {each.phase for each in here.mirror.completeness}
+        here.allowed[:] = [True] + [False] * 100
+        await here.mirror.list_once()
+        # not one was read twice
+        assert len(proxy.seen) == calls + pages
+    assert (await here.all("Plain")).keys() == set(many)
+    assert Phase.LISTING not in {each.phase for each in here.mirror.completeness}
+
+
+async def test_pulls_leave_the_calls_to_the_first_copy_until_it_is_complete(
+    cloud: Service, proxy: FaultyProxy, location: DatabaseLocation
+) -> None:
+    second = timedelta(seconds=1)
+    async with mirrored(cloud, proxy.address, location, poll=second) as here:
+        assert await here.mirror.pull_once() == MINUTE
+        await here.mirror.tend_once()
+        assert await here.mirror.pull_once() == MINUTE
+        await here.mirror.list_once()
+        assert here.woken[-1] == "mirror.pull"
+        assert await here.mirror.pull_once() == second
+
+
 async def test_a_page_whose_iterator_has_expired_begins_the_table_anew(
     here: Mirrored, proxy: FaultyProxy, wire: Wire
 ) -> None:
@@ -310,10 +350,24 @@ async def test_a_new_record_of_a_table_that_computes_nothing_costs_no_call_of_it
     assert len(proxy.seen) - calls <= 2
 
 
-async def test_a_bulk_edit_is_read_by_listing_the_table(
-    here: Mirrored, proxy: FaultyProxy, wire: Wire, monkeypatch: pytest.MonkeyPatch
+async def test_a_new_record_that_is_here_as_the_payload_tells_it_is_not_read(
+    here: Mirrored, proxy: FaultyProxy, wire: Wire
 ) -> None:
-    monkeypatch.setattr("airtable_connector.sync.mirror.pulling.MOST_TOUCHED", 20)
+    await here.mirror.sync_now()
+    made = wire.create("Plain", {"Label": "alike", "Kind": "two"})["id"]
+    await here.mirror.pull_once()
+    calls = len(proxy.seen)
+    # told once more, as of a record that callers here have made
+    await set_known(here, cursor=1)
+    await here.mirror.pull_once()
+    assert all("payloads" in each.path for each in proxy.seen[calls:])
+    await here.write(Update(here.workspace.table("Plain"), made, {"Kind": None}))
+    await set_known(here, cursor=1)
+    await here.mirror.pull_once()
+    assert await here.all("Plain") == there(wire, "Plain")
+
+
+async def test_a_bulk_edit_is_read_by_listing_the_table(here: Mirrored, wire: Wire) -> None:
     many = wire.create_many("Plain", *({"Label": f"label {number}"} for number in range(30)))
     await here.mirror.sync_now()
     for record in many:
@@ -521,6 +575,23 @@ async def test_at_the_cap_our_own_orphans_go_and_without_any_it_is_said(
     async with mirrored(cloud, proxy.address, location, url=ours) as here:
         await here.mirror.tend_once()
         assert [hook["notificationUrl"] for hook in hooks(wire)].count(ours) == 1
+
+
+async def test_a_webhook_whose_notifications_were_switched_off_is_replaced(
+    cloud: Service, proxy: FaultyProxy, location: DatabaseLocation, wire: Wire
+) -> None:
+    async with mirrored(cloud, proxy.address, location, url="https://93.184.216.34/airtable/notifications") as here:
+        await here.mirror.sync_now()
+        (before,) = hooks(wire)
+        switch = f"/v0/bases/{DERIVED_ID}/webhooks/{before['id']}/enableNotifications"
+        assert wire.client.post(switch, json={"enable": False}).status_code == 200
+        await set_known(here, refreshed_at="2026-01-01T00:00:00.000Z")
+        await here.mirror.tend_once()
+        assert here.of(HookReplaced)[-1].why == "its notifications were switched off"
+        assert not here.of(HookReplaced)[-1].relisted
+        await here.mirror.pull_once()
+        (after,) = hooks(wire)
+        assert after["areNotificationsEnabled"]
 
 
 async def test_only_a_ping_of_our_webhook_wakes_the_pull(here: Mirrored) -> None:

@@ -12,7 +12,7 @@ from tests.faults import COMMON, Dice, Fault, FaultyProxy, Limits
 from tests.postgres import shared_server
 from tests.service import Place, Service, running
 
-from airtable_connector.airtable import PaceSettings
+from airtable_connector.airtable import CloudCalled, Lane, PaceSettings
 from airtable_connector.database import DatabaseLocation, PostgresServer, SqliteFile
 from airtable_connector.kernel.ids import RecordId
 from airtable_connector.kernel.secret import Secret
@@ -111,6 +111,28 @@ async def test_writes_of_several_callers_travel_together(here: Side, there: Wire
     assert proxy.answered("POST") <= 4
 
 
+async def test_what_callers_write_while_a_call_waits_for_its_turn_travels_with_it(
+    location: DatabaseLocation, cloud: Service, proxy: FaultyProxy, there: Wire
+) -> None:
+    pace = PaceSettings(per_window=1, window=timedelta(seconds=1))
+    async with one_side(location, proxy.address, cloud.token("read,write,admin"), pace=pace) as here:
+        here.start()
+
+        async def write(number: int) -> None:
+            done = await here.write(Create(PLAIN, {"Name": f"n{number}"}), actor=(ADA, BOB)[number % 2])
+            assert (await here.outbox.wait(done.first, done.seq, within=WAIT)).state is ReceiptState.DONE
+
+        await write(0)
+        waiting = []
+        for number in range(1, 9):
+            waiting.append(asyncio.ensure_future(write(number)))
+            await here.workspace.advance_beyond(here.workspace.head.seq, within=WAIT)
+        await asyncio.gather(*waiting)
+    assert len(there.list("Plain")) == 9
+    # all eight wait for the second window
+    assert proxy.answered("POST") == 2
+
+
 async def test_no_write_of_a_record_overtakes_an_earlier_one(here: Side, there: Wire) -> None:
     (made,) = (await here.do(Create(KEYED, {"Name": "ada"}))).records
     assert made.real is not None
@@ -173,6 +195,36 @@ async def test_two_equal_creates_without_a_key_each_claim_a_record_of_their_own(
     reals = {(await here.settled(each)).records[0].real for each in done}
     assert {record["id"] for record in there.list("Plain")} == reals
     assert len(reals) == 5
+
+
+async def test_while_a_lost_record_is_searched_for_none_is_made_that_could_be_taken_for_it(
+    here: Side, there: Wire, proxy: FaultyProxy
+) -> None:
+    proxy.order(Fault.LOST_REQUEST, method="POST")
+    proxy.order(Fault.HELD_ANSWER, method="GET")
+    lost = await here.write(Create(PLAIN, {"Name": "x"}))
+    await asyncio.to_thread(proxy.wait_for, 2)
+    alike = await here.write(Create(PLAIN, {"Name": "x", "Age": 1}))
+    await here.do(Create(PLAIN, {"Name": "other"}))
+    await here.outbox.send_once()
+    assert named(there, "Plain") == ["other"]
+    proxy.release()
+    reals = [(await here.settled(each)).records[0].real for each in (lost, alike)]
+    stored = {record["id"]: record["fields"] for record in there.list("Plain")}
+    assert [stored[real] for real in reals if real] == [{"Name": "x"}, {"Name": "x", "Age": 1}]
+
+
+async def test_a_lost_record_is_not_taken_for_that_of_a_create_that_wrote_less(
+    location: DatabaseLocation, cloud: Service, proxy: FaultyProxy, there: Wire
+) -> None:
+    async with one_side(location, proxy.address, cloud.token("read,write,admin")) as here:
+        proxy.order(Fault.LOST_ANSWER, method="POST")
+        done = [await here.write(Create(PLAIN, {"Name": "x", **more})) for more in ({}, {"Age": 1}, {})]
+        here.start()
+        reals = [(await here.settled(each)).records[0].real for each in done]
+        stored = {record["id"]: record["fields"] for record in there.list("Plain")}
+        assert len(stored) == 3
+        assert [stored[real] for real in reals if real] == [{"Name": "x"}, {"Name": "x", "Age": 1}, {"Name": "x"}]
 
 
 async def test_the_one_that_is_refused_is_found_and_the_others_go_through(
@@ -298,6 +350,19 @@ async def test_a_caller_with_much_to_write_does_not_hold_up_another(
         for each in [*flood, other]:
             await here.settled(each)
         assert len(there.list("Plain", pageSize=100)) == 100
+
+
+async def test_what_somebody_waits_for_goes_first(
+    location: DatabaseLocation, cloud: Service, proxy: FaultyProxy, there: Wire
+) -> None:
+    async with one_side(location, proxy.address, cloud.token("read,write,admin")) as here:
+        flood = [await here.write(Create(PLAIN, {"Name": f"n{n}"})) for n in range(50)]
+        waiting = asyncio.ensure_future(here.settled(flood[-1]))
+        await here.outbox.take()
+        here.supervisor.start("outbox.send-waited-for", here.outbox.steps()["outbox.send-waited-for"])
+        assert (await waiting).state is ReceiptState.DONE
+        assert named(there, "Plain") == sorted(["n49", *(f"n{n}" for n in range(9))])
+        assert [fact.lane for fact in here.observer.of(CloudCalled)] == [Lane.WAITING_CALLER]
 
 
 async def test_a_caller_of_another_process_is_told_as_well(

@@ -36,9 +36,10 @@ PLAIN, KEYED, OWN, _ = HERE.values()
 
 
 class CrashingDatabase:
-    """A database that goes away at the ``at``-th commit, before it or right after it, and stays away."""
+    """A database that goes away at the ``at``-th commit, before it or right after it, and stays away if it is to."""
 
-    def __init__(self, database: Database, *, at: int, after: bool) -> None:
+    def __init__(self, database: Database, *, at: int, after: bool, stays_away: bool = True) -> None:
+        self._stays_away = stays_away
         self._database = database
         self._at = at
         self._after = after
@@ -56,11 +57,10 @@ class CrashingDatabase:
             yield tx
             self._commits += 1
             if self._commits == self._at and not self._after:
-                self.crashed.set()
+                self._crash()
             self._check()
-        if self._commits == self._at:
-            self.crashed.set()
-            self._check()
+        if self._commits == self._at and self._after:
+            self._crash()
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         return self._transaction()
@@ -76,9 +76,13 @@ class CrashingDatabase:
     async def close(self) -> None:
         await self._database.close()
 
+    def _crash(self) -> None:
+        self.crashed.set()
+        raise StoreUnavailable("io-error")
+
     def _check(self) -> None:
-        if self.crashed.is_set():
-            raise StoreUnavailable("closed")
+        if self.crashed.is_set() and self._stays_away:
+            raise StoreUnavailable("io-error")
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +190,32 @@ async def crashed(location: DatabaseLocation, cloud: Service, number: int, done:
     except StoreUnavailable:
         return True  # it was not even opened
     return databases[0].crashed.is_set()
+
+
+@pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
+async def test_a_store_that_is_away_for_a_moment_is_no_harm(
+    new_place: NewPlace, cloud: Service, there: Wire, moment: str
+) -> None:
+    """The process goes on; what it could not note is looked at."""
+    for number in (7, 8, 9, 10):  # those of the first call and of what follows it
+        location = location_of(new_place())
+        databases: list[CrashingDatabase] = []
+
+        def wrapped(
+            database: Database, number: int = number, databases: list[CrashingDatabase] = databases
+        ) -> Database:
+            after = moment == "after the commit"
+            databases.append(CrashingDatabase(database, at=number, after=after, stays_away=False))
+            return databases[0]
+
+        async with one_side(location, cloud.address, cloud.token("read,write,admin"), wrapped=wrapped) as side:
+            done = [await side.write(Create(PLAIN, {"Name": name})) for name in ("one", "two")]
+            side.start()
+            await settled(side, done)
+            assert databases[0].crashed.is_set(), number
+        stored = there.list("Plain")
+        assert sorted(each["fields"]["Name"] for each in stored) == ["one", "two"], number
+        there.ask("DELETE", there.path("Plain"), params={"records[]": [each["id"] for each in stored]})
 
 
 @pytest.mark.parametrize("table", ["Plain", "Keyed"])

@@ -16,7 +16,7 @@ from airtable_connector.airtable.errors import (
     CloudUnavailable,
     PaceQueueFull,
 )
-from airtable_connector.airtable.keeper import LockedOut, PaceKeeper, QuotaSpent, Turn
+from airtable_connector.airtable.keeper import LockedOut, PaceKeeper, Place, QuotaSpent, Turn
 from airtable_connector.airtable.outcomes import (
     DENIED,
     ITERATOR_EXPIRED,
@@ -80,6 +80,7 @@ __all__ = [
     "PaceSettings",
     "Page",
     "Payloads",
+    "Place",
     "QuotaSpent",
     "Refused",
     "Turn",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from airtable_connector.airtable import calls, wire
 from airtable_connector.airtable.calls import CloudCall, CloudSettings
 from airtable_connector.airtable.errors import CloudClientClosed
-from airtable_connector.airtable.keeper import PaceKeeper, Turn
+from airtable_connector.airtable.keeper import PaceKeeper, Place, Turn
 from airtable_connector.airtable.outcomes import Done, NotDone, Outcome, Refused, Unknown, Why
 from airtable_connector.airtable.pace import Lane
 from airtable_connector.airtable.wire import (
@@ -83,6 +83,17 @@ class AirtableClient:
         if self._transport is not None:
             self._transport.close()
 
+    async def place(self, lane: Lane) -> Place:
+        """Wait until a call's turn is about to come, to settle what it carries as late as can be.
+
+        The place is then given to the method that writes, instead of a lane.
+
+        Raises:
+            CloudClientClosed, CloudQuotaSpent, PaceQueueFull, and what the keeper's ``admit`` raises.
+        """
+        await self._open()
+        return await self._keeper.place(lane)
+
     async def list_page(
         self,
         table: TableId,
@@ -107,14 +118,18 @@ class AirtableClient:
         """Read up to 100 records, in any order. One that is missing in the answer is not in the table."""
         return await self._ask(calls.get_call(self._settings.base, table, records), wire.read_page, lane)
 
-    async def create(self, table: TableId, records: Sequence[Cells], *, lane: Lane) -> Outcome[Sequence[CloudRecord]]:
+    async def create(
+        self, table: TableId, records: Sequence[Cells], *, lane: Lane | Place
+    ) -> Outcome[Sequence[CloudRecord]]:
         """Make up to ten records, all or none, returned in the order of the request.
 
         Repeated after an unknown outcome, it may make them twice.
         """
         return await self._write(calls.create_call(self._settings.base, table, records), len(records), lane)
 
-    async def update(self, table: TableId, changes: Sequence[Change], *, lane: Lane) -> Outcome[Sequence[CloudRecord]]:
+    async def update(
+        self, table: TableId, changes: Sequence[Change], *, lane: Lane | Place
+    ) -> Outcome[Sequence[CloudRecord]]:
         """Write the given cells of up to ten records, all or none."""
         return await self._write(calls.update_call(self._settings.base, table, changes), len(changes), lane)
 
@@ -123,7 +138,7 @@ class AirtableClient:
         return await self._write(calls.replace_call(self._settings.base, table, changes), len(changes), lane)
 
     async def upsert(
-        self, table: TableId, records: Sequence[Cells], *, on: Sequence[FieldId], lane: Lane
+        self, table: TableId, records: Sequence[Cells], *, on: Sequence[FieldId], lane: Lane | Place
     ) -> Outcome[Merged]:
         """Update or make up to ten records, found by equal values in up to three fields, all or none.
 
@@ -133,7 +148,9 @@ class AirtableClient:
         call = calls.upsert_call(self._settings.base, table, records, on=on)
         return await self._ask(call, partial(wire.read_merged, count=len(records)), lane)
 
-    async def delete(self, table: TableId, records: Sequence[RecordId], *, lane: Lane) -> Outcome[frozenset[RecordId]]:
+    async def delete(
+        self, table: TableId, records: Sequence[RecordId], *, lane: Lane | Place
+    ) -> Outcome[frozenset[RecordId]]:
         """Delete up to ten records, all or none. One that is gone already makes it refused."""
         return await self._ask(calls.delete_call(self._settings.base, table, records), wire.read_deleted, lane)
 
@@ -183,12 +200,12 @@ class AirtableClient:
         call = calls.payloads_call(self._settings.base, webhook, cursor=cursor)
         return await self._ask(call, wire.read_payloads, lane)
 
-    async def _write(self, call: CloudCall, count: int, lane: Lane) -> Outcome[Sequence[CloudRecord]]:
+    async def _write(self, call: CloudCall, count: int, lane: Lane | Place) -> Outcome[Sequence[CloudRecord]]:
         return await self._ask(call, partial(wire.read_written, count=count), lane)
 
-    async def _ask(self, call: CloudCall, read: Callable[[JsonValue], T], lane: Lane) -> Outcome[T]:
+    async def _ask(self, call: CloudCall, read: Callable[[JsonValue], T], lane: Lane | Place) -> Outcome[T]:
         transport = await self._open()
-        turn = await self._keeper.turn(lane)
+        turn = await (lane.begin() if isinstance(lane, Place) else self._keeper.turn(lane))
         if self._closed:
             turn.end()
             raise CloudClientClosed
@@ -199,7 +216,8 @@ class AirtableClient:
         # the thread goes on when its caller is cancelled, and so does what follows its end
         outcome = await asyncio.shield(working)
         took = timedelta(seconds=self._clock.monotonic() - began)
-        self._observer.saw(CloudCalled(call.name, lane, type(outcome).__name__, _why(outcome), turn.waited, took))
+        purpose = lane.lane if isinstance(lane, Place) else lane
+        self._observer.saw(CloudCalled(call.name, purpose, type(outcome).__name__, _why(outcome), turn.waited, took))
         return outcome
 
     def _ended(self, turn: Turn, working: "asyncio.Future[Outcome[T]]") -> None:

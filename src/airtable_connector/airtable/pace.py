@@ -12,6 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 from itertools import count
 from math import inf, nextafter
+from statistics import median
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -27,6 +28,12 @@ class Lane(StrEnum):
     MIRROR = "mirror"
     ANTI_ENTROPY = "anti-entropy"
 
+
+LATEST: Final = 20
+"""The calls by which it is known how long one usually takes."""
+
+FEWEST: Final = 3
+"""As many calls must have ended before that is known; the first ones connect as well."""
 
 PATIENCE: Final[Mapping[Lane, timedelta]] = MappingProxyType(
     {
@@ -46,7 +53,9 @@ class PaceSettings:
     """The limits that are kept.
 
     ``slack`` makes each window longer, because calls do not travel equally long: what began over a second apart
-    should not arrive within one. ``at_once`` bounds the calls under way, ``waiting`` those that wait in each lane.
+    should not arrive within one. A call whose answer comes later than usual by more than half of it may have arrived
+    later, too, and counts from later, by ``most_late`` at most. ``at_once`` bounds the calls under way, ``waiting``
+    those that wait in each lane. Who settles late what a call carries is told ``ahead`` of its turn.
     """
 
     per_window: int = 5
@@ -55,6 +64,8 @@ class PaceSettings:
     lockout: timedelta = timedelta(seconds=30)
     at_once: int = 10
     waiting: int = 200
+    ahead: timedelta = timedelta(milliseconds=50)
+    most_late: timedelta = timedelta(milliseconds=300)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -87,6 +98,14 @@ class Behind:
 Claim: TypeAlias = Go | NotBefore | Behind
 
 
+@dataclass(slots=True)
+class _Call:
+    """A call that has begun, and how long it took when it has ended."""
+
+    began: float
+    took: float | None = None
+
+
 class Pace:
     """The queue in front of one base, and what its limits have been used for.
 
@@ -96,11 +115,14 @@ class Pace:
     def __init__(self, settings: PaceSettings) -> None:
         self._settings = settings
         self._span = (settings.window + settings.slack).total_seconds()
-        self._begun: deque[float] = deque(maxlen=settings.per_window)
+        self._most_late = settings.most_late.total_seconds()
+        self._begun: deque[_Call] = deque()
+        self._at_work: dict[Ticket, _Call] = {}
+        self._took: deque[float] = deque(maxlen=LATEST)
+        self._usual = inf
         self._queue: list[Ticket] = []
         self._waiting: Counter[Lane] = Counter()
         self._numbers = count()
-        self._at_work = 0
         self._reopens: float | None = None
 
     @property
@@ -131,21 +153,29 @@ class Pace:
         del self._queue[bisect_left(self._queue, ticket)]
         self._waiting[ticket.lane] -= 1
 
-    def claim(self, ticket: Ticket, *, at: float) -> Claim:
-        """Begin a waiting call, if it is its turn and the limits allow it."""
-        if ticket is not self._queue[0] or self._at_work >= self._settings.at_once:
+    def look(self, ticket: Ticket, *, at: float) -> Claim:
+        """Tell what `claim` would say, and begin nothing."""
+        if ticket is not self._queue[0] or len(self._at_work) >= self._settings.at_once:
             return Behind()
         opens = self._opens(at)
-        if opens > at:
-            return NotBefore(opens)
-        self.leave(ticket)
-        self._begun.append(at)
-        self._at_work += 1
-        return Go()
+        return NotBefore(opens) if opens > at else Go()
 
-    def end(self) -> None:
+    def claim(self, ticket: Ticket, *, at: float) -> Claim:
+        """Begin a waiting call, if it is its turn and the limits allow it."""
+        claim = self.look(ticket, at=at)
+        if isinstance(claim, Go):
+            self.leave(ticket)
+            self._at_work[ticket] = call = _Call(at)
+            self._begun.append(call)
+        return claim
+
+    def end(self, ticket: Ticket, *, at: float) -> None:
         """Note that a call that had begun has ended."""
-        self._at_work -= 1
+        call = self._at_work.pop(ticket)
+        call.took = at - call.began
+        self._took.append(call.took)
+        if len(self._took) >= FEWEST:
+            self._usual = median(self._took)
 
     def lock_out(self, *, at: float, asked: timedelta | None) -> timedelta:
         """Begin no call for a while, because Airtable said that there were too many; return how long.
@@ -157,6 +187,10 @@ class Pace:
         self._reopens = max(self._reopens or 0.0, at + rest.total_seconds())
         return timedelta(seconds=self._reopens - at)
 
+    def locked_out_for(self, *, at: float) -> timedelta:
+        """Tell how long no call begins because there were too many; zero when that is over."""
+        return timedelta(seconds=max(0.0, (self._reopens or at) - at))
+
     def _opens(self, at: float) -> float:
         allowed = self._settings.per_window
         grows = inf
@@ -167,10 +201,19 @@ class Pace:
             windows = int((at - self._reopens) / self._span)
             allowed = min(allowed, 1 + windows)
             grows = self._reopens + (windows + 1) * self._span
-        if len(self._begun) < allowed:
+        arrived = self._arrivals(at)
+        if len(arrived) < allowed:
             return at
-        free = self._begun[-allowed] + self._span
+        free = arrived[-allowed] + self._span
         if free <= at:
             return at
         # rounding may put the next window at this very moment, and it has not begun by the count above
         return min(free, max(grows, nextafter(at, inf)))
+
+    def _arrivals(self, at: float) -> list[float]:
+        """Return since when the latest calls count, in order."""
+        while self._begun and self._begun[0].began < at - self._span - self._most_late:
+            self._begun.popleft()
+        unsuspicious = self._usual + self._settings.slack.total_seconds() / 2
+        late = ((call.began, (at - call.began if call.took is None else call.took)) for call in self._begun)
+        return sorted(began + min(max(took - unsuspicious, 0.0), self._most_late) for began, took in late)

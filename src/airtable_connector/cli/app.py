@@ -6,6 +6,7 @@ A command imports what it needs when it runs: ``--help`` must not wait for a web
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ from airtable_connector.cli.formula_command import add_formula_command
 from airtable_connector.cli.mesh_command import add_mesh_command
 from airtable_connector.cli.schema_commands import add_schema_commands
 from airtable_connector.cli.serving import PROGRAM, given, nothing_collected, serve_until_stopped, tell_not_used
+from airtable_connector.cli.sync_commands import add_sync_commands
 from airtable_connector.cli.token_commands import add_token_commands
 
 DEMO_DEFAULTS: Mapping[str, str] = {"DATA_DIR": ".local/demo", "PORT": "0"}
@@ -49,7 +51,8 @@ def serve(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None
 def demo(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None:
     """Serve realistic sample data in a mesh of its own, and print an address, a token and lines to try.
 
-    The mesh is a Registry and an Orchestrator on this machine; whatever mesh the settings name is left alone.
+    The mesh is a Registry and an Orchestrator on this machine; whatever mesh and whatever base at Airtable the settings
+    name are left alone.
     """
     with nothing_collected():
         from airtable_connector import compose
@@ -65,10 +68,35 @@ def demo(*, host: Host = "", port: Port = None, data_dir: DataDir = "") -> None:
         here = str(asked.server.port or free_port())
         said |= {"PORT": here, "DROPLET_URL": f"http://127.0.0.1:{here}", **joining}
         configuration = Configuration(Path.cwd(), command_line=said, defaults=DEMO_DEFAULTS)
-        settings = configuration.read()
+        settings = configuration.read().embedded()
         tell_not_used(settings.not_used)
         ended = compose.demo(settings, configuration, sample_tables)
     raise typer.Exit(ended)
+
+
+@app.command()
+def demo_mirror(
+    *,
+    records: Annotated[int, typer.Option(min=100, max=50_000, help="How many the base has when it is made.")] = 20_000,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the mirror; 0 takes a free one.")] = 0,
+    airtable_port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the stand-in for Airtable.")] = 0,
+    away_seconds: Annotated[
+        float, typer.Option(min=1, max=3_600, help="How long the stand-in stays away when it was ended.")
+    ] = 30,
+    data_dir: Annotated[Path, typer.Option(help="Folder of both; remove it to see the first copy again.")] = Path(
+        ".local/mirror"
+    ),
+) -> None:
+    """Mirror a large base of a stand-in for Airtable, and print addresses, tokens and lines to try.
+
+    The stand-in is a connector of its own with Airtable's pace; whatever base the settings name is left alone.
+    """
+    from airtable_connector.cli.demo_mirror import MirrorDemo, run_mirror_demo
+    from airtable_connector.kernel.clock import SystemClock
+    from airtable_connector.kernel.ids import RandomIds
+
+    wished = MirrorDemo(data_dir.resolve(), records, port, airtable_port, timedelta(seconds=away_seconds))
+    run_mirror_demo(wished, clock=SystemClock(), ids=RandomIds())
 
 
 @app.command()
@@ -142,6 +170,7 @@ def version() -> None:
 
 
 add_schema_commands(add_base_commands(app))
+add_sync_commands(app)
 add_mesh_command(app)
 add_doctor_command(app)
 add_formula_command(app)

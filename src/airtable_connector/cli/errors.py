@@ -12,3 +12,12 @@ class DemoMeshFailed(Conflict):
 
     def __init__(self, log: Path) -> None:
         super().__init__("the demo's mesh did not start", hint=f"see {log}")
+
+
+class DemoConnectorFailed(Conflict):
+    """A connector that a demo runs did not come up, or ended before it was told to."""
+
+    code = "demo-connector-failed"
+
+    def __init__(self, name: str, log: Path) -> None:
+        super().__init__(f"the demo's {name} has ended", hint=f"see {log}")

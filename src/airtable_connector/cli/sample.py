@@ -85,14 +85,23 @@ def sample_tables(now: datetime) -> Mapping[str, Sequence[Row]]:
     return sample_base(now).tables()
 
 
-def sample_base(now: datetime, seed: int = SEED) -> SampleBase:
+def large_sample(now: datetime, records: int) -> Mapping[str, Sequence[Row]]:
+    """Make a sample base of so many records, at least 100, rows by table name; it has no heartbeats."""
+    sprints = (records - CELL_COUNT) * SPRINT_COUNT // (SPRINT_COUNT + PROOF_COUNT)
+    made = sample_base(now, sprint_count=sprints, proof_count=records - CELL_COUNT - sprints)
+    return {name: rows for name, rows in made.tables().items() if name != "Heartbeats"}
+
+
+def sample_base(
+    now: datetime, seed: int = SEED, *, sprint_count: int = SPRINT_COUNT, proof_count: int = PROOF_COUNT
+) -> SampleBase:
     """Make a base as it would look at ``now``: its heartbeats end there, its proofs reach 60 days back."""
     dice = random.Random(seed)  # noqa: S311 - as above
-    sprints = [_sprint(dice, number) for number in range(1, SPRINT_COUNT + 1)]
+    sprints = [_sprint(dice, number) for number in range(1, sprint_count + 1)]
     cells = [_cell(number) for number in range(1, CELL_COUNT + 1)]
     return SampleBase(
         sprints=sprints,
-        proofs=_proofs(dice, sprints, now),
+        proofs=_proofs(dice, sprints, proof_count, now),
         cells=cells,
         heartbeats=_heartbeats(dice, now),
     )
@@ -116,13 +125,11 @@ def _sprint(dice: random.Random, number: int) -> dict[str, JsonValue]:
     return row
 
 
-def _proofs(dice: random.Random, sprints: Sequence[Row], now: datetime) -> list[Row]:
-    tries = [(sprint["Sprint_ID"], _PASSED) for sprint in sprints if sprint["Status"] == "Done"][:PROOF_COUNT]
+def _proofs(dice: random.Random, sprints: Sequence[Row], count: int, now: datetime) -> list[Row]:
+    tries = [(sprint["Sprint_ID"], _PASSED) for sprint in sprints if sprint["Status"] == "Done"][:count]
     active = [sprint["Sprint_ID"] for sprint in sprints if sprint["Status"] == "Active"]
     # what is done passed once; the others are tries of what is still worked on
-    tries += [
-        (dice.choice(active), dice.choices((_FAILED, _WAITING), (70, 30))[0]) for _ in range(len(tries), PROOF_COUNT)
-    ]
+    tries += [(dice.choice(active), dice.choices((_FAILED, _WAITING), (70, 30))[0]) for _ in range(len(tries), count)]
     moments = sorted(now - timedelta(seconds=dice.randrange(60 * 86_400)) for _ in tries)
     dice.shuffle(tries)
     return [

@@ -1,8 +1,9 @@
 """What can be wrong with what a task or a command asks for."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
-from airtable_connector.kernel.errors import Conflict, Invalid
+from airtable_connector.kernel.errors import Conflict, Invalid, Unavailable
 
 
 class TaskNotUnderstood(Invalid):
@@ -36,6 +37,19 @@ class BaseNotMirrored(Conflict):
         super().__init__(
             f"the store holds a base of its own ({', '.join(sorted(tables)[:5])}) and cannot be a mirror as well",
             hint="name another DATA_DIR or DATABASE_URL for the mirror, or unset AIRTABLE_API_KEY to serve this base",
+        )
+
+
+class LeaseLost(Unavailable):
+    """A command had to end, because another process may be asking Airtable by now."""
+
+    code = "lease-lost"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the right to ask Airtable could not be kept, because the store did not answer in time",
+            retry_after=timedelta(seconds=15),
+            hint="run the command again; what was done is kept",
         )
 
 

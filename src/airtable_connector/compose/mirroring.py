@@ -60,6 +60,19 @@ class Mirroring:
     facts: Callable[[], dict[str, JsonValue]]
 
 
+@dataclass(frozen=True)
+class Following:
+    """The parts that follow a base at Airtable and send to it; none of their steps is started."""
+
+    budget: Budget
+    lease: Lease
+    keeper: PaceKeeper
+    client: AirtableClient
+    supervisor: Supervisor
+    outbox: Outbox
+    mirror: Mirror
+
+
 @asynccontextmanager
 async def open_mirroring(
     settings: Settings,
@@ -80,6 +93,68 @@ async def open_mirroring(
         AirtableNotNamed: the settings name a key and no base.
         BaseNotMirrored: the store has a base of its own.
     """
+    async with open_following(
+        settings,
+        base,
+        told=lambda budget: _Listener(budget, contacts),
+        clock=clock,
+        ids=ids,
+        observer=observer,
+    ) as parts:
+        budget, outbox, mirror = parts.budget, parts.outbox, parts.mirror
+        beats = BeatSender(
+            base.workspace,
+            base.database,
+            parts.client,
+            settings=_beats(settings),
+            allows=lambda: budget.allows(Lane.OUTBOX),
+            clock=clock,
+            observer=observer,
+        )
+        upstream = AirtableUpstream(base.workspace, mirror, outbox, budget, wait=settings.cloud.write_wait)
+        counted = _Counted(outbox)
+        parts.supervisor.start("airtable.count", counted.count_once)
+        _start_steps(parts, beats)
+        publish_budget(metrics, budget)
+        publish_lease(metrics, parts.lease)
+        metrics.gauge(
+            "connector_airtable_locked_out_seconds",
+            "How long no call is made because Airtable was asked too often.",
+            lambda: parts.keeper.locked_out_for().total_seconds(),
+        )
+        _publish(metrics, mirror, counted, clock)
+
+        def facts() -> dict[str, JsonValue]:
+            return {
+                "leads": parts.lease.held,
+                "locked_out_seconds": parts.keeper.locked_out_for().total_seconds(),
+                "mirror": mirror.facts(),
+                "outbox": counted.facts(),
+            }
+
+        routes = mirrored_routes(base.workspace, outbox, mirror, clock)
+        yield Mirroring(mirror, outbox, budget, upstream, routes, facts)
+
+
+@asynccontextmanager
+async def open_following(
+    settings: Settings,
+    base: Base,
+    *,
+    told: Callable[[Observer], Observer],
+    clock: Clock,
+    ids: Ids,
+    observer: Observer,
+) -> AsyncIterator[Following]:
+    """Open what follows the configured base at Airtable; no call is made by that.
+
+    In the end steps are stopped first, calls under way are waited for, and the lease is given up. ``told`` makes of the
+    budget's observer the one that the client tells of its calls.
+
+    Raises:
+        AirtableNotNamed: the settings name no base at Airtable.
+        BaseNotMirrored: the store has a base of its own.
+    """
     cloud = cloud_settings(settings)
     own = [table.name for table in base.workspace.tables.values() if not table.told]
     own += [made.name for made in await base.workspace.bases()]
@@ -93,7 +168,7 @@ async def open_mirroring(
         lease = Lease(base.database, AIRTABLE, owner=ids.trace(), clock=clock, observer=observer)
         stack.push_async_callback(lease.give_up)
         keeper = PaceKeeper(PaceSettings(), budget.ledger, clock=clock, observer=observer)
-        client = AirtableClient(cloud, keeper, clock=clock, observer=_Listener(budget.observer, contacts))
+        client = AirtableClient(cloud, keeper, clock=clock, observer=told(budget.observer))
         stack.push_async_callback(client.close)
         supervisor = await stack.enter_async_context(Supervisor(clock=clock, observer=observer))
         apart = _Apart(base.workspace, settings)
@@ -120,37 +195,15 @@ async def open_mirroring(
             ids=ids,
             observer=observer,
         )
-        beats = BeatSender(
-            base.workspace,
-            base.database,
-            client,
-            settings=_beats(settings),
-            allows=lambda: budget.allows(Lane.OUTBOX),
-            clock=clock,
-            observer=observer,
-        )
         await outbox.open()
         await mirror.open()
-        upstream = AirtableUpstream(base.workspace, mirror, outbox, budget, wait=settings.cloud.write_wait)
-        counted = _Counted(outbox)
-        supervisor.start("airtable.count", counted.count_once)
         # first of all: what is under way and known to have ended need not be looked at by the next process
         stack.push_async_callback(outbox.finish, within=FINISHING)
-        _start_steps(supervisor, lease, budget=budget, mirror=mirror, outbox=outbox, beats=beats)
-        publish_budget(metrics, budget)
-        publish_lease(metrics, lease)
-        _publish(metrics, mirror, counted, clock)
-
-        def facts() -> dict[str, JsonValue]:
-            return {"leads": lease.held, "mirror": mirror.facts(), "outbox": counted.facts()}
-
-        routes = mirrored_routes(base.workspace, outbox, mirror, clock)
-        yield Mirroring(mirror, outbox, budget, upstream, routes, facts)
+        yield Following(budget, lease, keeper, client, supervisor, outbox, mirror)
 
 
-def _start_steps(
-    supervisor: Supervisor, lease: Lease, *, budget: Budget, mirror: Mirror, outbox: Outbox, beats: BeatSender
-) -> None:
+def _start_steps(parts: Following, beats: BeatSender) -> None:
+    supervisor, lease, outbox = parts.supervisor, parts.lease, parts.outbox
     recovered = False
 
     async def keep_lease() -> timedelta:
@@ -159,6 +212,8 @@ def _start_steps(
         if not lease.held:
             recovered = False
         elif not recovered:
+            # loaded now, or the first calls would be held up by it and meet in one second at Airtable
+            await parts.client.prepare()
             # before anything is sent: what the process before had under way is to be looked at
             await outbox.recover()
             recovered = True
@@ -172,14 +227,14 @@ def _start_steps(
 
     def allowed(step: Step) -> Step:
         async def if_allowed() -> timedelta | None:
-            return await step() if budget.allows(Lane.OUTBOX) else HELD
+            return await step() if parts.budget.allows(Lane.OUTBOX) else HELD
 
         return if_allowed
 
     supervisor.start("airtable.lease", keep_lease)
-    supervisor.start("airtable.budget", budget.round_once)
-    supervisor.start(WATCH, mirror.watch_once)
-    for name, step in mirror.steps.items():
+    supervisor.start("airtable.budget", parts.budget.round_once)
+    supervisor.start(WATCH, parts.mirror.watch_once)
+    for name, step in parts.mirror.steps.items():
         supervisor.start(name, leading(step))
     for name, step in outbox.steps().items():
         supervisor.start(name, leading(allowed(step) if name.startswith(("outbox.send", "outbox.look")) else step))
@@ -217,15 +272,19 @@ class _Counted:
 
     def facts(self) -> dict[str, JsonValue]:
         """Return the counts as JSON."""
-        counts = self.counts
-        return {
-            "waiting": counts.waiting,
-            "under_way": counts.under_way,
-            "unknown": counts.unknown,
-            "refused": counts.refused,
-            "dead_letters": counts.dead,
-            "oldest": None if counts.oldest is None else counts.oldest.isoformat(),
-        }
+        return outgoing_facts(self.counts)
+
+
+def outgoing_facts(counts: OutboxCounts) -> dict[str, JsonValue]:
+    """Return how much is on its way, as JSON."""
+    return {
+        "waiting": counts.waiting,
+        "under_way": counts.under_way,
+        "unknown": counts.unknown,
+        "refused": counts.refused,
+        "dead_letters": counts.dead,
+        "oldest": None if counts.oldest is None else counts.oldest.isoformat(),
+    }
 
 
 class _Apart:
@@ -273,7 +332,7 @@ def _publish(metrics: Metrics, mirror: Mirror, counted: _Counted, clock: Clock) 
     metrics.gauge("connector_mirror_position", "Webhook payloads that reads show.", lambda: mirror.position.cursor)
     metrics.gauge(
         "connector_mirror_listed",
-        "Records of tables whose copy is under way.",
+        "Records that the last listing of each table has met; they grow while one is under way.",
         lambda: sum(each.listed for each in mirror.completeness),
     )
     metrics.gauge(

@@ -163,6 +163,7 @@ async def open_rooms(
                     database=base.database,
                     words=words,
                     exports=settings.store.data_dir / "exports",
+                    mirror=None if mirroring is None else mirroring.mirror,
                     droplet=settings.droplet.id,
                 ),
             )

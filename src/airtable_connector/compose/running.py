@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Final
 
 import uvloop
 
@@ -20,6 +21,9 @@ from airtable_connector.settings import Configuration, Settings
 from airtable_connector.web.http import Lifecycle
 from airtable_connector.web.server import ServerLimits
 from airtable_connector.web.server import serve as serve_app
+
+SWITCH_INTERVAL: Final = 0.0005
+"""Seconds after which a thread that computes lets another one go on."""
 
 
 def serve(settings: Settings, configuration: Configuration) -> int:
@@ -66,6 +70,8 @@ def _run(
     prepare: Callable[[Rooms], Awaitable[None]],
     greet: Callable[[Rooms, str], None],
 ) -> int:
+    # threads compute now and then, and the event loop is not to wait five milliseconds for each turn of its own
+    sys.setswitchinterval(SWITCH_INTERVAL)
     clock, ids, lifecycle = SystemClock(), RandomIds(), Lifecycle()
     form = form_for(settings.server.log_format, sys.stderr)
     logs = configure_logging(settings.server.log_level, form, _write_line, clock=clock)

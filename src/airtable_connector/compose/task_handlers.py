@@ -1,24 +1,46 @@
 """What the Orchestrator's tasks do here, by type. Each may be done again without harm."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
 
 from airtable_connector.compose.errors import TaskNotUnderstood
 from airtable_connector.database import Database
-from airtable_connector.kernel.errors import Conflict
+from airtable_connector.kernel.errors import Conflict, Unavailable
 from airtable_connector.kernel.jsonvalues import JsonValue
 from airtable_connector.mesh import TaskHandler
 from airtable_connector.ops import DailyDigest
 from airtable_connector.records import Actor, Damage, verify_feed
 from airtable_connector.web.domain import DomainMessages
 
+if TYPE_CHECKING:
+    from airtable_connector.sync.mirror import MirrorPosition
+
 GIVEN: Final = frozenset({"task_id", "trace_id"})
 """Members that whoever runs a task adds to its payload."""
+
+
+SYNC_WITHIN: Final = timedelta(seconds=20)
+"""How long a task waits for Airtable; it is tried again when that was too short."""
+
+
+class Followed(Protocol):
+    """What is asked of a mirror."""
+
+    @property
+    def position(self) -> "MirrorPosition":
+        """What reads show of what happened at Airtable."""
+
+    @property
+    def age(self) -> timedelta | None:
+        """How long ago everything at Airtable was here."""
+
+    async def reach(self, max_age: timedelta, *, within: timedelta) -> bool:
+        """Have the mirror no older than ``max_age``, and tell whether it became so in time."""
 
 
 class NothingToSyncWith(Conflict):
@@ -33,10 +55,32 @@ class NothingToSyncWith(Conflict):
         )
 
 
+class SyncNotDone(Unavailable):
+    """What happened at Airtable is not all here yet: a first copy is under way, or Airtable does not answer."""
+
+    code = "sync-not-done"
+
+    def __init__(self, *, retry_after: timedelta) -> None:
+        super().__init__(
+            "not everything that happened at Airtable is here yet",
+            retry_after=retry_after,
+            hint="'sync status' tells what is under way; it goes on by itself",
+        )
+
+
 def task_handlers(
-    *, digest: DailyDigest, database: Database, words: DomainMessages, exports: Path, droplet: int
+    *,
+    digest: DailyDigest,
+    database: Database,
+    words: DomainMessages,
+    exports: Path,
+    mirror: Followed | None,
+    droplet: int,
 ) -> Mapping[str, TaskHandler]:
-    """Return what does each type of task. ``droplet`` is our number, in whose name tasks write."""
+    """Return what does each type of task. ``droplet`` is our number, in whose name tasks write.
+
+    ``mirror`` follows a base at Airtable; it is None for a base that is its own truth.
+    """
 
     async def write_digest(payload: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
         day = _day(payload.get("date")) or digest.today()
@@ -60,7 +104,15 @@ def task_handlers(
         }
 
     async def sync(_payload: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-        raise NothingToSyncWith
+        if mirror is None:
+            raise NothingToSyncWith
+        if not await mirror.reach(timedelta(0), within=SYNC_WITHIN):
+            raise SyncNotDone(retry_after=SYNC_WITHIN)
+        position, age = mirror.position, mirror.age
+        return {
+            "position": {"cursor": position.cursor, "seq": position.seq},
+            "age_seconds": None if age is None else age.total_seconds(),
+        }
 
     async def query(payload: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
         asked = {name: value for name, value in payload.items() if name not in GIVEN}

@@ -392,4 +392,17 @@ MIGRATIONS: tuple[Migration, ...] = (
             "alter table webhooks add column base text not null default ''",
         ),
     ),
+    Migration(
+        15,
+        "comparisons of the whole mirror that somebody asked for",
+        sqlite=(
+            # one row: how many were asked for, up to which of them they were made, and what the last one found
+            "create table mirror_checks (id integer primary key check (id = 1), wanted integer not null,"
+            " made integer not null, found text not null) strict",
+        ),
+        postgres=(
+            "create table mirror_checks (id integer primary key check (id = 1), wanted bigint not null,"
+            " made bigint not null, found text not null)",
+        ),
+    ),
 )

@@ -31,7 +31,7 @@ from airtable_connector.records.schema import STANDARD_TABLES
 FORMAT = "airtable-connector.backup"
 VERSION = 1
 
-SCHEMA = 14
+SCHEMA = 15
 """The newest schema version whose tables are all listed here; a test compares it with the migrations."""
 
 FILES = "attachments"
@@ -276,6 +276,7 @@ _TABLES = (
     ),
     _kept("mirror_seen", 13, "table_id record_id", key="table_id record_id"),
     _kept("mirror_touched", 13, "table_id record_id kind since due_at", key="table_id record_id"),
+    _kept("mirror_checks", 15, "id wanted made found", key="id"),
 )
 """Every table of the database; a test compares them with the schema. A migration that adds one adds it here."""
 

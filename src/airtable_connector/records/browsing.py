@@ -1,6 +1,6 @@
 """One question to a shelf: block by block, by column, as far as the answer needs it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain, repeat
 from operator import eq, le
@@ -12,7 +12,7 @@ from airtable_connector.records.findings import Findings
 from airtable_connector.records.formula import Fact, Input, source_of
 from airtable_connector.records.query import Equals, Page, Query, sort_key, sorts_as_text
 from airtable_connector.records.schema import NAMING_MEMBERS, Cell, FieldType, Table, naming
-from airtable_connector.records.sieve import Sieve, Turns
+from airtable_connector.records.sieve import Sieve, TooHeavy
 
 if TYPE_CHECKING:
     from airtable_connector.records.formula import Formula
@@ -21,11 +21,16 @@ Test: TypeAlias = Callable[[Cell | None], bool]
 Index: TypeAlias = tuple[Input, frozenset[str]]
 """A column with an index, and the values of which each record of the answer has one."""
 
+LIGHT_STEPS: Final = 300_000
+"""What a formula may cost on the event loop in one piece: three milliseconds where steps are slowest, with dates."""
+
 NOTHING: Final[Sequence[int]] = ()
 
 
 class ShelfSearch:
     """A question that a shelf can answer alone: one without a text search, whose formula reads no links.
+
+    Made on the event loop, it sees the shelf as it is then. `answer_at_once` is called there, `answer` in a thread.
 
     Args:
         sieve: the question's formula at work, if it has one.
@@ -45,27 +50,55 @@ class ShelfSearch:
         self._after = 0 if query.after is None or query.sort else query.after.ordinal
         columns = len(self._formula_reads) + len(self._conditions) + len(self._order) + 1
         self._keep = room(shelf.cost_of(columns))
+        self._findings = Findings(query)
+        self._blocks: Iterator[Block] = iter(self._promising(shelf.blocks()))
+        self._given_up = False
 
-    async def page(self, turns: Turns) -> Page:
-        """Answer the question from the state that the shelf is in now.
+    def answer_at_once(self, over: Callable[[], bool]) -> Page | None:
+        """Answer the question if that is light work and ends before ``over``, which is asked after each block.
+
+        None: it has come so far, and goes on when this is called again, or `answer`. What the shelf is changed to
+        meanwhile does not show.
 
         Raises:
             FormulaTooCostly: the formula's work is used up.
         """
-        findings = Findings(self._query)
-        for block in self._promising(self._shelf.blocks()):
-            if turns.due:
-                await turns.give()
-            rows = self._candidates(block)
-            if rows:
-                rows = self._meeting(block, rows)
-            if rows and self._sieve is not None:
-                rows = await self._sifted(block, rows, self._sieve, findings.missing)
-            if rows:
-                self._offer(block, rows, findings)
-                if findings.missing <= 0:
-                    break
-        return findings.page()
+        for block in self._blocks:
+            try:
+                self._look_at(block, LIGHT_STEPS)
+            except TooHeavy:
+                self._blocks = chain([block], self._blocks)
+                return None
+            if self._findings.missing <= 0:
+                break
+            if over():
+                return None
+        return self._findings.page()
+
+    def answer(self) -> Page:
+        """Answer the question, however long it takes: meant for a thread.
+
+        Raises:
+            FormulaTooCostly: the formula's work is used up.
+        """
+        for block in self._blocks:
+            self._look_at(block, None)
+            if self._findings.missing <= 0 or self._given_up:
+                break
+        return self._findings.page()
+
+    def give_up(self) -> None:
+        """Let `answer` end soon, because nobody waits for it any more."""
+        self._given_up = True
+
+    def _look_at(self, block: Block, within: int | None) -> None:
+        rows = self._candidates(block)
+        if rows:
+            rows = self._meeting(block, rows)
+        if rows and self._sieve is not None:
+            rows = self._sifted(block, rows, self._sieve, within)
+        if rows:
+            self._offer(block, rows)
 
     def _promising(self, blocks: Sequence[Block]) -> Sequence[Block]:
         """Leave out the blocks of which the index knows already that they hold nothing."""
@@ -98,15 +131,16 @@ class ShelfSearch:
             rows = [row for row in rows if test(column[row])]
         return rows
 
-    async def _sifted(self, block: Block, rows: Sequence[int], sieve: Sieve, most: int) -> Sequence[int]:
+    def _sifted(self, block: Block, rows: Sequence[int], sieve: Sieve, within: int | None) -> Sequence[int]:
         """Return the rows that the formula lets through."""
         columns = self._shelf.columns(block, self._formula_reads, keep=self._keep)
         if len(rows) < len(block):
             columns = [[column[row] for row in rows] for column in columns]
-        return [rows[number] for number in await sieve.pick(columns, len(rows), most)]
+        picked = sieve.pick(columns, len(rows), self._findings.missing, within=within)
+        return [rows[number] for number in picked]
 
-    def _offer(self, block: Block, rows: Sequence[int], findings: Findings) -> None:
-        rows = rows[: findings.missing]
+    def _offer(self, block: Block, rows: Sequence[int]) -> None:
+        rows = rows[: self._findings.missing]
         columns = self._shelf.columns(block, self._order, keep=self._keep)
         keys = [
             [sort_key(sort.field, column[row]) for row in rows]
@@ -114,7 +148,7 @@ class ShelfSearch:
         ]
         each_key = zip(*keys, strict=True) if keys else repeat(())
         ordinals, blobs = block.ordinals, block.blobs
-        findings.offer([(ordinals[row], blobs[row], key) for row, key in zip(rows, each_key, strict=False)])
+        self._findings.offer([(ordinals[row], blobs[row], key) for row, key in zip(rows, each_key, strict=False)])
 
 
 def index_for(table: Table, formula: "Formula | None", equals: Sequence[Equals]) -> Index | None:

@@ -4,6 +4,7 @@ A shelf is loaded from one snapshot of the store and then kept true by the feed'
 configured memory is given up here and served from the store instead.
 """
 
+import threading
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
@@ -49,6 +50,8 @@ class Shelf:
         self._lasts = array("q")
         """The last ordinal of each block."""
         self._edition = 0
+        # a search may make columns in a thread while the event loop does, or lets them go
+        self._keeping = threading.Lock()
         self._json_bytes = self._column_bytes = 0
 
     def __len__(self) -> int:
@@ -88,19 +91,21 @@ class Shelf:
 
     def columns(self, block: Block, sources: Sequence[Input], *, keep: bool) -> list[Column]:
         """Return columns of one of the blocks, made now or before, kept for later readers if wanted."""
-        before = block.memory
-        columns = block.columns(sources, keep=keep)
-        self._column_bytes += block.memory - before
+        with self._keeping:
+            before = block.memory
+            columns = block.columns(sources, keep=keep)
+            self._column_bytes += block.memory - before
         return columns
 
     def places(self, block: Block, source: Input, *, keep: bool) -> Places:
         """Return where each value of a column stands in one of the blocks."""
-        known = block.known_places(source)
-        if known is not None:
-            return known
-        before = block.memory
-        places = block.places(source, keep=keep)
-        self._column_bytes += block.memory - before
+        with self._keeping:
+            known = block.known_places(source)
+            if known is not None:
+                return known
+            before = block.memory
+            places = block.places(source, keep=keep)
+            self._column_bytes += block.memory - before
         return places
 
     def cost_of(self, columns: int) -> int:
@@ -109,13 +114,15 @@ class Shelf:
 
     def recount(self) -> None:
         """Count anew what columns take: until then, those of blocks that were replaced are counted as well."""
-        self._column_bytes = sum(block.memory for block in self._blocks)
+        with self._keeping:
+            self._column_bytes = sum(block.memory for block in self._blocks)
 
     def forget_columns(self) -> None:
         """Free what columns take; they are made again for those who ask."""
-        for block in self._blocks:
-            block.forget_columns()
-        self._column_bytes = 0
+        with self._keeping:
+            for block in self._blocks:
+                block.forget_columns()
+            self._column_bytes = 0
 
     def take(self, seq: int, effects: Iterable[Effect]) -> None:
         """Bring the shelf to the feed position ``seq``."""
@@ -177,5 +184,6 @@ class Shelf:
         """Return a block that no reader has been given, with the records of the block of that number."""
         block = self._blocks[number]
         if block.edition != self._edition:
-            block = self._blocks[number] = block.copied(self._edition)
+            with self._keeping:
+                block = self._blocks[number] = block.copied(self._edition)
         return block

@@ -19,13 +19,16 @@ from airtable_connector.records.formula import Context, Work, cell_of, name_in, 
 from airtable_connector.records.query import Equals, Page, Position, Query, sort_keys
 from airtable_connector.records.schema import Field, FieldType, Record
 from airtable_connector.records.shelving import Shelving
-from airtable_connector.records.sieve import Sieve, Turns
+from airtable_connector.records.sieve import Sieve
 
 if TYPE_CHECKING:
     from airtable_connector.records.formula import Formula
 
 SEARCH_STEPS: Final = 200_000_000
 """What a formula may cost in one question."""
+
+LONGEST_HOLD: Final = 0.001
+"""Seconds that a search holds the event loop at most; what is left of it then is done in a thread."""
 
 PORTION: Final = 200
 """Records of the store looked at in one go."""
@@ -48,22 +51,33 @@ class Searching:
             FormulaTooCostly: its formula takes more than `SEARCH_STEPS`.
         """
         formula, names = query.formula, dict[str, str]()
-        with Turns(self._queue, self._clock) as turns:
-            sieve = None
-            if formula is not None:
-                sieve = Sieve(formula, Context(self._clock.now(), names, Work(SEARCH_STEPS)), turns)
-            shelf = self._shelving.shelf(query.table)
-            if shelf is not None and query.text is None and not (formula and formula.reads_links):
-                page = await ShelfSearch(shelf, query, sieve, room=self._shelving.has_room_for).page(turns)
-                return page if sieve is None else replace(page, steps=sieve.spent)
-            if formula is None or sieve is None:
-                async with self._database.reading() as reader:
-                    return await _page_of_store(reader, query)
-            # before the snapshot: those that wait here must not take all the connections with them
-            await turns.stand_in_queue()
+        sieve = None
+        if formula is not None:
+            sieve = Sieve(formula, Context(self._clock.now(), names, Work(SEARCH_STEPS)))
+        shelf = self._shelving.shelf(query.table)
+        if shelf is not None and query.text is None and not (formula and formula.reads_links):
+            page = await self._searched(ShelfSearch(shelf, query, sieve, room=self._shelving.has_room_for))
+            return page if sieve is None else replace(page, steps=sieve.spent)
+        if formula is None or sieve is None:
             async with self._database.reading() as reader:
-                page = await self._sifted(reader, query, formula, sieve, names)
-                return replace(page, steps=sieve.spent)
+                return await _page_of_store(reader, query)
+        # before the snapshot: those that wait here must not take all the connections with them
+        async with self._queue, self._database.reading() as reader:
+            page = await self._sifted(reader, query, formula, sieve, names)
+        return replace(page, steps=sieve.spent)
+
+    async def _searched(self, search: ShelfSearch) -> Page:
+        """Answer at once what takes a moment, and off the event loop what takes longer, one such search at a time."""
+        until = self._clock.monotonic() + LONGEST_HOLD
+        page = search.answer_at_once(lambda: self._clock.monotonic() >= until)
+        if page is not None:
+            return page
+        async with self._queue:
+            try:
+                return await asyncio.to_thread(search.answer)
+            except asyncio.CancelledError:
+                search.give_up()
+                raise
 
     async def _sifted(
         self, reader: Reader, query: Query, formula: "Formula", sieve: Sieve, names: dict[str, str]
@@ -85,7 +99,8 @@ class Searching:
                 names.clear()
                 names.update(await self._names_of_linked(reader, formula, records))
             columns = [[cell_of(source, record) for record in records] for source in formula.inputs]
-            picked = [records[row] for row in await sieve.pick(columns, len(records), findings.missing)]
+            rows = await asyncio.to_thread(sieve.pick, columns, len(records), findings.missing)
+            picked = [records[row] for row in rows]
             findings.offer([(each.ordinal, query.table.encode(each), sort_keys(query, each)) for each in picked])
             if len(records) < PORTION or findings.missing <= 0:
                 return findings.page()

@@ -1,7 +1,7 @@
 """The settings as values: frozen groups, one for each concern."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -190,3 +190,7 @@ class Settings:
     def mirrors(self) -> bool:
         """Whether a base at Airtable is the truth, and ours its mirror."""
         return self.cloud.api_key is not None
+
+    def embedded(self) -> "Settings":
+        """Return the same settings for a base of our own, whatever base at Airtable these name."""
+        return replace(self, cloud=replace(self.cloud, api_key=None))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from airtable_connector.database import Database, Row
-from airtable_connector.kernel.clock import Clock, iso
+from airtable_connector.kernel.clock import Clock, iso, parse_iso
 from airtable_connector.kernel.observer import Fact, Observer
 from airtable_connector.kernel.supervisor import Step
 
@@ -32,6 +32,7 @@ _TAKE = (
     " on conflict (name) do update set owner = excluded.owner, until = excluded.until, renewal = leases.renewal + 1"
     " where leases.owner = :seen_owner and leases.renewal = :seen_renewal"
 )
+_UNTIL = "select until from leases where name = :name"
 _RENEW = "update leases set until = :until, renewal = renewal + 1 where name = :name and owner = :owner"
 _GIVE_UP = "delete from leases where name = :name and owner = :owner"
 
@@ -59,6 +60,16 @@ class _Seen:
     at: float
 
 
+async def held_until(database: Database, name: str) -> datetime | None:
+    """Return until when a lease is held, by the wall clock of its holder; None when nobody has it. For people to read.
+
+    A holder that was killed is seen here until its term is over.
+    """
+    async with database.reading() as reader:
+        row = await reader.one(_UNTIL, name=name)
+    return None if row is None else parse_iso(row[0])
+
+
 class Lease:
     """A right that at most one of the processes over a store has at a time.
 
@@ -81,6 +92,7 @@ class Lease:
         self._observer = observer
         self._until: tuple[float, datetime] | None = None
         self._seen: _Seen | None = None
+        self._alive = False
         self._told = False
 
     @property
@@ -93,6 +105,11 @@ class Lease:
             return False
         ticks, moment = self._until
         return self._clock.monotonic() < ticks and self._clock.now() < moment
+
+    @property
+    def is_anothers(self) -> bool:
+        """Whether another process was seen renewing it since this one began to ask."""
+        return self._alive
 
     async def keep_once(self) -> timedelta:
         """Take or renew the lease, if that can be done, and return when to try again.
@@ -158,6 +175,7 @@ class Lease:
         if owner == self._owner:  # taken by a transaction of ours of which that was not known
             return True
         if self._seen is None or (self._seen.owner, self._seen.renewal) != (owner, renewal):
+            self._alive = self._seen is not None
             self._seen = _Seen(owner, renewal, now)
         return now - self._seen.at >= TERM.total_seconds()
 

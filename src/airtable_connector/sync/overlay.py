@@ -46,7 +46,7 @@ class OpenCell:
 
 @dataclass(frozen=True, slots=True)
 class OpenRecord:
-    """What is on its way for one record. A record that was ``created`` here is not there under any id yet."""
+    """What is on its way for one record. What Airtable told may not have one yet that was ``created`` here."""
 
     cells: Mapping[FieldId, OpenCell] = dataclasses.field(default_factory=dict)
     created: bool = False

@@ -5,15 +5,16 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from datetime import time
+from datetime import time, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from airtable_connector.compose.errors import TaskNotUnderstood
 from airtable_connector.compose.exporting import MOST_EXPORTS
-from airtable_connector.compose.task_handlers import NothingToSyncWith, task_handlers
+from airtable_connector.compose.task_handlers import SYNC_WITHIN, NothingToSyncWith, SyncNotDone, task_handlers
 from airtable_connector.mesh import TaskHandler
 from airtable_connector.ops import DailyDigest, DigestSettings
 from airtable_connector.records import (
@@ -23,6 +24,7 @@ from airtable_connector.records import (
     Create,
     UnknownTable,
 )
+from airtable_connector.sync.mirror import MirrorPosition
 from airtable_connector.web.domain import DomainMessages
 
 pytestmark = pytest.mark.anyio
@@ -41,7 +43,9 @@ def handlers(base, tmp_path: Path) -> Mapping[str, TaskHandler]:
         settings=DigestSettings(2, time(6), ZoneInfo("UTC")),
     )
     words = DomainMessages(base.workspace, collections={"sprints": SPRINTS.name}, digest=digest, facts={})
-    return task_handlers(digest=digest, database=base.database, words=words, exports=tmp_path / "exports", droplet=2)
+    return task_handlers(
+        digest=digest, database=base.database, words=words, exports=tmp_path / "exports", mirror=None, droplet=2
+    )
 
 
 async def test_a_query_is_answered_as_a_message_would_be(base, handlers) -> None:
@@ -103,6 +107,32 @@ async def test_the_oldest_export_goes_when_there_are_too_many(handlers, tmp_path
     assert len(list(folder.iterdir())) == MOST_EXPORTS
     assert not (folder / "task-1000.csv").exists()
     assert (folder / "task-7.jsonl").exists()
+
+
+class Followed:
+    """A mirror that becomes as fresh as it is asked to be, or does not."""
+
+    position = MirrorPosition(4, 9)
+    age = timedelta(seconds=2)
+
+    def __init__(self, *, reaches: bool) -> None:
+        self._reaches = reaches
+
+    async def reach(self, max_age: timedelta, *, within: timedelta) -> bool:
+        assert (max_age, within) == (timedelta(0), SYNC_WITHIN)
+        return self._reaches
+
+
+def with_mirror(base, mirror: Followed) -> Mapping[str, TaskHandler]:
+    unused: Any = None
+    return task_handlers(digest=unused, database=base.database, words=unused, exports=unused, mirror=mirror, droplet=2)
+
+
+async def test_a_sync_of_a_mirror_tells_its_position_and_age_once_everything_is_here(base) -> None:
+    done = await with_mirror(base, Followed(reaches=True))["sync"](TASK)
+    assert done == {"position": {"cursor": 4, "seq": 9}, "age_seconds": 2.0}
+    with pytest.raises(SyncNotDone):
+        await with_mirror(base, Followed(reaches=False))["sync"](TASK)
 
 
 async def test_a_whole_chain_is_said_to_be_whole(base, handlers) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,7 +21,7 @@ from airtable_connector.sync.outbox import (
     receipt_id,
     rows,  # the store itself, where only another process would change it
 )
-from airtable_connector.sync.outbox.intents import Result
+from airtable_connector.sync.outbox.intents import Kind, Result
 from airtable_connector.sync.overlay import Conflict, OpenRecord, Rule
 from airtable_connector.sync.overlay import Side as Winner
 
@@ -133,6 +134,16 @@ async def test_what_was_done_since_a_reading_began_still_counts_as_open(here: Si
     assert record not in await here.outbox.open_cells([record], since=began + timedelta(seconds=2))
 
 
+async def test_a_record_that_was_made_since_a_reading_began_is_not_missing_in_it(here: Side) -> None:
+    done = await here.write(Create(PLAIN, {"Name": "ada"}))
+    await here.outbox.take()
+    began = datetime.now(UTC)
+    async with here.database.transaction() as tx:
+        await rows.claim(tx, made(done), ADA_THERE)
+        await rows.end(tx, [2 * done.seq], Result.DONE, at=began + timedelta(seconds=1))
+    assert (await here.outbox.open_cells([ADA_THERE], since=began))[ADA_THERE].created
+
+
 async def test_links_to_a_new_record_are_open_under_the_id_that_airtable_gave(here: Side) -> None:
     target = made(await here.write(Create(KEYED, {"Name": "target"})))
     source = made(await here.write(Create(LINKED, {"Name": "from", "Ones": [target]})))
@@ -158,6 +169,17 @@ async def test_a_value_that_lost_is_not_sent_and_both_are_kept(here: Side) -> No
     assert await here.outbox.conflicts(count=10) == [lost]
     assert (await here.outbox.receipt(done.first, done.seq)).state is ReceiptState.WAITING
     assert here.observer.of(ConflictsKept)[0] == ConflictsKept(PLAIN.id, cells=1, lost=1)
+
+
+async def test_a_value_that_is_under_way_has_won_because_it_takes_effect(here: Side) -> None:
+    record = await told(here, Name="ada")
+    done = await here.write(Update(PLAIN, record, {"Name": "eve"}))
+    lost = a_conflict(await opened(here, record), Winner.THEIRS)
+    async with here.database.transaction() as tx:
+        await tx.run("update intents set state = 'sending', call = 'cal1' where number = :number", number=2 * done.seq)
+    await here.outbox.record_conflicts([lost])
+    assert await here.outbox.conflicts(count=10) == [replace(lost, won=Winner.OURS)]
+    assert (await opened(here, record)).cells[NAME].ours == "eve"
 
 
 async def test_a_write_of_which_nothing_is_left_is_refused_with_the_reason(here: Side) -> None:
@@ -254,9 +276,22 @@ async def test_turns_are_given_so_that_a_later_caller_comes_among_the_first(here
     await here.outbox.take()
     await here.write(Create(PLAIN, {"Name": "bob"}), actor=BOB)
     await here.outbox.take()
+    await here.write(Create(PLAIN, {"Name": "last"}))
+    await here.outbox.take()
     async with here.database.reading() as reader:
-        found = await rows.sendable(reader, but=[], count=3)
-    assert [each.cells[NAME] for each in found] == ["n0", "bob", "n1"]
+        found = await rows.sendable(reader, but=[], count=100)
+    assert [each.cells[NAME] for each in found] == ["n0", "bob", *(f"n{n}" for n in range(1, 30)), "last"]
+
+
+async def test_the_links_of_a_new_record_to_other_new_ones_are_an_intent_of_their_own(here: Side) -> None:
+    target = made(await here.write(Create(KEYED, {"Name": "target"})))
+    source = made(await here.write(Create(LINKED, {"Name": "from", "Ones": [target]})))
+    await here.outbox.take()
+    async with here.database.reading() as reader:
+        first, second = await rows.open_of(reader, [source], count=10)
+    name, ones = (LINKED.by_name[field].id for field in ("Name", "Ones"))
+    assert (first.kind, first.cells) == (Kind.CREATE, {name: "from"})
+    assert (second.kind, second.cells, second.number) == (Kind.UPDATE, {ones: [target]}, first.number + 1)
 
 
 async def test_a_request_that_changed_nothing_is_done(here: Side) -> None:

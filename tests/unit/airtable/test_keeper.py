@@ -76,14 +76,65 @@ async def test_a_call_that_is_given_up_while_it_waits_lets_the_next_one_go() -> 
     assert house.keeper.calls_of_month == 6
 
 
+async def test_a_place_is_given_just_before_its_turn_which_comes_when_it_would_have_come() -> None:
+    house = House()
+    calls = [house.call() for _ in range(5)]
+    placed = asyncio.ensure_future(house.keeper.place(Lane.OUTBOX))
+    await house.clock.advance(0.97 * SECOND)
+    assert not placed.done()
+    await house.clock.advance(0.02 * SECOND)
+    place = await placed
+    begun = asyncio.ensure_future(place.begin())
+    await house.clock.advance(0.03 * SECOND)
+    assert not begun.done()
+    await house.clock.advance(0.02 * SECOND)
+    turn = await begun
+    assert turn.waited.total_seconds() == pytest.approx(1.03, abs=0.001)
+    place.leave()
+    assert house.keeper.calls_of_month == 6
+    await asyncio.gather(*calls)
+
+
+async def test_a_place_holds_up_those_behind_it_until_it_is_left() -> None:
+    house = House()
+    place = await house.keeper.place(Lane.OUTBOX)
+    behind = house.call(Lane.OUTBOX)
+    urgent = house.call(Lane.WAITING_CALLER)
+    await house.clock.advance(SECOND)
+    assert [lane for _, lane in house.begun] == [Lane.WAITING_CALLER]
+    place.leave()
+    place.leave()
+    await house.clock.advance(SECOND)
+    assert [lane for _, lane in house.begun] == [Lane.WAITING_CALLER, Lane.OUTBOX]
+    assert house.keeper.calls_of_month == 2
+    await asyncio.gather(behind, urgent)
+
+
+async def test_who_gives_up_waiting_for_a_place_holds_up_nobody() -> None:
+    house = House()
+    calls = [house.call() for _ in range(5)]
+    placed = asyncio.ensure_future(house.keeper.place(Lane.WAITING_CALLER))
+    calls.append(house.call())
+    await house.clock.advance(SECOND / 2)
+    placed.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await placed
+    await house.clock.advance(SECOND)
+    assert len(house.begun) == 6
+    assert house.keeper.calls_of_month == 6
+    await asyncio.gather(*calls)
+
+
 async def test_a_lockout_holds_back_everybody_and_is_told() -> None:
     house = House()
     house.keeper.locked_out(timedelta(seconds=40))
     house.call(Lane.WAITING_CALLER)
     await house.clock.advance(39 * SECOND)
     assert house.begun == []
+    assert house.keeper.locked_out_for() == SECOND
     await house.clock.advance(SECOND)
     assert house.moments() == [40.0]
+    assert house.keeper.locked_out_for() == timedelta(0)
     assert house.observer.facts == [LockedOut(timedelta(seconds=40))]
 
 

@@ -38,7 +38,7 @@ class World:
     begun: list[tuple[float, Ticket]] = field(default_factory=list)
     most_at_work: int = 0
     _takes: dict[Ticket, float] = field(default_factory=dict)
-    _ends: list[float] = field(default_factory=list)
+    _ends: list[tuple[float, Ticket]] = field(default_factory=list)
 
     def come(self, lane: Lane, takes: float = 0.1) -> Ticket:
         ticket = self.pace.enter(lane, at=self.at)
@@ -60,19 +60,19 @@ class World:
             match self.pace.claim(first, at=self.at):
                 case Go():
                     self.begun.append((self.at, first))
-                    heapq.heappush(self._ends, self.at + self._takes[first])
+                    heapq.heappush(self._ends, (self.at + self._takes[first], first))
                     self.most_at_work = max(self.most_at_work, len(self._ends))
                 case NotBefore(moment):
                     assert moment > self.at
                     return moment
                 case Behind():
-                    return self._ends[0]
+                    return self._ends[0][0]
         return None
 
     def _end_what_has_ended(self) -> None:
-        while self._ends and self._ends[0] <= self.at:
-            heapq.heappop(self._ends)
-            self.pace.end()
+        while self._ends and self._ends[0][0] <= self.at:
+            ended, ticket = heapq.heappop(self._ends)
+            self.pace.end(ticket, at=ended)
 
     def moments(self) -> list[float]:
         return [at for at, _ in self.begun]
@@ -121,6 +121,28 @@ def test_five_calls_begin_at_once_and_the_next_five_when_their_window_is_over() 
         world.come(Lane.MIRROR)
     world.go_on(10.0)
     assert world.moments() == [0.0] * 5 + [SPAN] * 5
+
+
+@pytest.mark.parametrize(
+    ("takes", "later"), [(0.1, 0.0), (0.114, 0.0), (0.15, 0.035), (0.35, 0.235), (0.9, 0.3), (60.0, 0.3)]
+)
+def test_a_call_that_may_have_arrived_late_holds_back_the_last_of_the_next_window(takes: float, later: float) -> None:
+    world = World()
+    for took in [0.1] * 5 + [takes] + [0.1] * 9:
+        world.come(Lane.MIRROR, took)
+    world.go_on(10.0)
+    assert world.moments()[10:] == pytest.approx([2 * SPAN] * 4 + [2 * SPAN + later], abs=0.001)
+
+
+def test_a_call_that_arrives_late_makes_no_sixth_within_a_second() -> None:
+    world, arrived = World(), list[float]()
+    ways = [0.05 + (0.2 if number % 7 == 3 else 0.0) for number in range(100)]
+    for way in ways:
+        world.come(Lane.MIRROR, way + 0.05)
+    world.go_on(60.0)
+    arrived = sorted(at + way for at, way in zip(world.moments(), ways, strict=True))
+    # the first ones tell what is usual
+    assert all(later - earlier >= 1.0 for earlier, later in zip(arrived[5:], arrived[10:], strict=False))
 
 
 def test_after_a_lockout_the_calls_return_one_by_one() -> None:

@@ -3,7 +3,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airtable_connector.cli.sample import BEATS_PER_CELL, DEVELOPERS, SampleBase, sample_base, sample_tables
+from airtable_connector.cli.sample import (
+    BEATS_PER_CELL,
+    DEVELOPERS,
+    SampleBase,
+    large_sample,
+    sample_base,
+    sample_tables,
+)
 from airtable_connector.kernel.clock import parse_iso
 from airtable_connector.records import STANDARD_TABLES
 from airtable_connector.settings import read_settings
@@ -92,3 +99,13 @@ def test_an_offline_cell_has_been_silent_for_hours(base: SampleBase) -> None:
 
 def test_the_demo_gets_the_tables_by_name(base: SampleBase) -> None:
     assert sample_tables(NOW) == base.tables()
+
+
+@pytest.mark.parametrize("records", [100, 1_234])
+def test_a_large_sample_has_so_many_records_that_fit_together(records: int) -> None:
+    tables = large_sample(NOW, records)
+    assert sum(len(rows) for rows in tables.values()) == records
+    assert "Heartbeats" not in tables
+    sprints = {sprint["Sprint_ID"] for sprint in tables["Sprints"]}
+    assert len(sprints) == len(tables["Sprints"])
+    assert {proof["Sprint_ID"] for proof in tables["Proof"]} <= sprints

@@ -7,6 +7,8 @@ import pytest
 from tests.factories.intents import AGE, NAME, NOON, TABLE, intent, rec
 
 from airtable_connector.airtable import CloudRecord, Done, Merged, NotDone, Refused, Unknown, Why
+from airtable_connector.kernel.ids import FieldId
+from airtable_connector.records import Cell
 from airtable_connector.sync.outbox.fates import (
     Again,
     Answered,
@@ -18,6 +20,7 @@ from airtable_connector.sync.outbox.fates import (
     TurnedDown,
     after_call,
     is_about_us,
+    likely,
     looked_at_create,
     looked_at_deletion,
     looked_at_update,
@@ -111,3 +114,31 @@ def test_a_look_at_an_update_compares_what_was_written() -> None:
 def test_a_look_at_a_create_claims_the_oldest_that_may_be_it() -> None:
     assert looked_at_create([cloud("b", minutes=2), cloud("c", minutes=1)]) == Stored(cloud("c", minutes=1))
     assert looked_at_create([]) == Again()
+
+
+ONE, TWO = rec("one"), rec("two")
+
+
+def a_create(**more: Cell) -> Element:
+    return Element((intent("a", Kind.CREATE, {FieldId(name): cell for name, cell in more.items()}),))
+
+
+def cells(**more: Cell) -> dict[FieldId, Cell]:
+    return {FieldId(name): cell for name, cell in more.items()}
+
+
+def test_a_create_may_have_made_what_holds_its_cells_and_the_fewest_others() -> None:
+    there = {ONE: cells(name="x", age=1), TWO: cells(name="x")}
+    assert likely(a_create(name="x"), there, uncompared=()) == [TWO]
+    assert likely(a_create(age=1), there, uncompared=()) == [ONE]
+    assert likely(a_create(name="y"), there, uncompared=()) == []
+
+
+def test_cells_that_airtable_spells_in_its_own_way_are_not_compared() -> None:
+    there = {ONE: cells(name="x", files=[{"id": "att1"}]), TWO: cells(name="y", files=[{"id": "att2"}])}
+    assert likely(a_create(name="x", files=[{"url": "u"}]), there, uncompared={FieldId("files")}) == [ONE]
+
+
+def test_a_create_that_wrote_nothing_made_only_what_is_empty() -> None:
+    assert likely(a_create(), {ONE: cells(name="x"), TWO: {}}, uncompared=()) == [TWO]
+    assert likely(a_create(), {ONE: cells(name="x")}, uncompared=()) == []

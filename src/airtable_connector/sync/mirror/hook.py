@@ -115,6 +115,9 @@ class HookKeeper:
         listed = _of(known.hook, await self._all())
         if listed is None:
             return _Need("it was gone, or switched off", gap=True)
+        if known.url is not None and not listed.notifies:
+            # Airtable does so when nobody took its notifications for a day; a new webhook has them switched on
+            return _Need("its notifications were switched off", gap=False)
         refreshed = await self._client.refresh_webhook(known.hook, lane=_LANE)
         if isinstance(refreshed, Refused) and refreshed.status not in {401, 402, 403}:
             return _Need("it could not be kept alive", gap=True)

@@ -5,7 +5,7 @@ no page is read by its id before it counts as gone.
 """
 
 import asyncio
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Final
 
 from airtable_connector.airtable import ITERATOR_EXPIRED, AirtableClient, Lane, Page, Refused, value_of
@@ -23,7 +23,12 @@ AT_ONCE: Final = 4
 
 
 class Lister:
-    """Lists the tables that are to be listed."""
+    """Lists the tables that are to be listed.
+
+    Args:
+        may_go_on: whether another page may be asked for now; a listing that may not goes on when it is begun the next
+            time.
+    """
 
     def __init__(
         self,
@@ -34,6 +39,7 @@ class Lister:
         schema: SchemaReader,
         *,
         apart: Container[TableId],
+        may_go_on: Callable[[], bool],
         clock: Clock,
         observer: Observer,
     ) -> None:
@@ -43,11 +49,12 @@ class Lister:
         self._copier = copier
         self._schema = schema
         self._apart = apart
+        self._may_go_on = may_go_on
         self._clock = clock
         self._observer = observer
 
     async def list_all(self) -> None:
-        """List every table that is to be listed, to its end; goes on where a listing before has come to.
+        """List every table that is to be listed, to its end if it may; goes on where a listing before has come to.
 
         Raises:
             CloudUnavailable, CloudDenied, CloudRefused: Airtable did not tell; the pages before are kept.
@@ -69,8 +76,13 @@ class Lister:
             await self._list(table)
 
     async def _list(self, progress: MirroredTable) -> None:
+        if not self._may_go_on():
+            return
         basis, page = await self._fetch(progress.table, progress.page)
         while page.offset is not None:
+            if not self._may_go_on():
+                await self._write(progress, page, basis)
+                return
             # the next page is on its way while this one is written down
             is_current, (basis, page) = await asyncio.gather(
                 self._write(progress, page, basis), self._fetch(progress.table, page.offset)

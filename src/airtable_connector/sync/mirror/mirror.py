@@ -26,7 +26,7 @@ from airtable_connector.sync.mirror.hook import HookKeeper
 from airtable_connector.sync.mirror.listing import Lister
 from airtable_connector.sync.mirror.pulling import Puller
 from airtable_connector.sync.mirror.schema import SchemaReader
-from airtable_connector.sync.mirror.store import HookState, Known, MirroredTable, MirrorStore, Phase
+from airtable_connector.sync.mirror.store import Checks, HookState, Known, MirroredTable, MirrorStore, Phase
 from airtable_connector.sync.overlay import Outgoing
 
 TEND: Final = "mirror.tend"
@@ -42,6 +42,10 @@ TEND_EVERY: Final = timedelta(minutes=1)
 GO_ON: Final = timedelta(seconds=1)
 """The rest of a pull that did not come to its end."""
 
+COPYING_PULL: Final = timedelta(minutes=1)
+"""The shortest rest between two pulls before the first copy has ended, which wakes the next one. Nothing is fresh until
+then, and each pull takes a call that could bring a page; payloads are kept for seven days."""
+
 _MAC: Final = "hmac-sha256="
 
 
@@ -50,11 +54,13 @@ class MirrorSettings:
     """How the base is mirrored.
 
     ``url`` is where Airtable sends notifications; None when it cannot reach us, and payloads are only polled. The
-    records of the tables in ``apart`` are not mirrored.
+    records of the tables in ``apart`` are not mirrored. A table with more than ``most_touched`` changed records to read
+    is listed instead.
     """
 
     url: str | None = None
     apart: Container[TableId] = frozenset()
+    most_touched: int = 2_000
 
 
 @dataclass(frozen=True)
@@ -143,6 +149,7 @@ class Mirror:
             hooks=self._hooks,
             schema=self._schema,
             apart=settings.apart,
+            most_touched=settings.most_touched,
             clock=clock,
             observer=observer,
         )
@@ -153,6 +160,7 @@ class Mirror:
             copier,
             self._schema,
             apart=settings.apart,
+            may_go_on=lambda: rhythm.allows(Lane.MIRROR),
             clock=clock,
             observer=observer,
         )
@@ -168,7 +176,9 @@ class Mirror:
         )
         self._known = Known()
         self._tables: Mapping[TableId, MirroredTable] = {}
+        self._checks = Checks()
         self._served = 0
+        self._heeded = 0
         self._news = asyncio.Event()
 
     async def open(self) -> None:
@@ -199,16 +209,20 @@ class Mirror:
         """List the tables that are to be listed, to their ends."""
         await self._look()
         # a table is listed only while a webhook tells what happens meanwhile
-        if self._is_followed and self._is_listing and self._rhythm.allows(Lane.MIRROR):
+        if self._is_followed and self._is_listing:
             await self._lister.list_all()
             await self._look()
-            self._wake(PULL)
+            if not self._is_listing:
+                # only now can a pull tell that everything is here
+                self._wake(PULL)
         return TEND_EVERY
 
     async def pull_once(self) -> timedelta:
         """Read what the webhook has to tell."""
         await self._look()
         self._served = self._known.wanted
+        if not self._rhythm.allows(Lane.WEBHOOKS):
+            return self._rhythm.poll()
         was_followed = self._is_followed
         complete = await self._puller.pull()
         await self._look()
@@ -216,20 +230,31 @@ class Mirror:
             self._wake(TEND)
         self._wake_what_waits()
         poll = self._rhythm.poll()
+        if self._known.answered_at is None and (self._is_listing or not self._is_followed):
+            return max(COPYING_PULL, poll)
         return poll if complete or self._is_listing or not self._is_followed else min(GO_ON, poll)
 
     async def compare_once(self) -> timedelta:
-        """Compare a page."""
-        if self._is_followed and self._rhythm.allows(Lane.ANTI_ENTROPY):
+        """Compare a page, or everything when somebody asked for that: then the writes' reserve alone is left alone."""
+        checks = self._checks = await self._store.checks()
+        self._heeded = checks.wanted
+        if self._is_unchecked and self._is_followed and self._rhythm.allows(Lane.WEBHOOKS):
+            found = await self.verify()
+            await self._store.checked(checks.wanted, rows=found.rows, cells=found.cells)
+            await self._look()
+        elif self._is_followed and self._rhythm.allows(Lane.ANTI_ENTROPY):
             await self._comparer.compare_page()
             await self._look()
         return self._rhythm.compare()
 
     async def watch_once(self) -> timedelta:
-        """Look at what is known; a wish of another process for a pull wakes ours, if this one pulls."""
+        """Look at what is known; a wish of another process wakes the step that fulfils it, if this process is asked."""
         await self._look()
         if self._known.wanted != self._served:
             self._wake(PULL)
+        if self._is_unchecked and self._checks.wanted != self._heeded:
+            self._heeded = self._checks.wanted
+            self._wake(COMPARE)
         return LOOK_EVERY
 
     # what callers and operators may ask
@@ -254,18 +279,22 @@ class Mirror:
         if self._shows(oldest):
             return True
         await self._want()
-        timer = asyncio.ensure_future(self._clock.sleep(within))
-        try:
-            while not self._shows(oldest) and not timer.done():
-                looked = asyncio.ensure_future(self._news.wait())
-                await asyncio.wait({timer, looked}, return_when=asyncio.FIRST_COMPLETED)
-                looked.cancel()
-        finally:
-            timer.cancel()
-        return self._shows(oldest)
+        return await self._becomes(lambda: self._shows(oldest), within=within)
+
+    async def checked(self, *, within: timedelta) -> Drift | None:
+        """Have the process that asks Airtable `verify`, and return what it found; None when the time is over before.
+
+        The wish stays. A process that waits needs `watch_once` running.
+        """
+        number = await self._store.want_check()
+        if not await self._becomes(lambda: self._checks.made >= number, within=within):
+            return None
+        return Drift(self._checks.rows, self._checks.cells)
 
     async def sync_now(self) -> bool:
         """Do all that the steps would do in time, but compare; True when everything that happened there is here.
+
+        What the budget does not allow is left to the steps.
 
         Raises:
             NoWebhookFree, SchemaNotBelieved: see there.
@@ -295,6 +324,8 @@ class Mirror:
         """Copy every table anew. Nothing is dropped: what is here is shown until it is found to be another."""
         await self._store.relist_all()
         await self._look()
+        # another process may be the one that lists; before it rests, a pull looks whether there is something to list
+        await self._want()
         self._wake(LIST)
 
     # figures
@@ -375,13 +406,30 @@ class Mirror:
         return self._known.state is HookState.LIVE and self._known.schema_at is not None
 
     @property
+    def _is_unchecked(self) -> bool:
+        return self._checks.made < self._checks.wanted
+
+    @property
     def _is_listing(self) -> bool:
         return any(each.phase is Phase.LISTING for each in self._mirrored.values())
 
     async def _look(self) -> None:
         self._known, self._tables = await self._store.known(), await self._store.tables()
+        self._checks = await self._store.checks()
         self._news.set()
         self._news = asyncio.Event()
+
+    async def _becomes(self, holds: Callable[[], bool], *, within: timedelta) -> bool:
+        """Wait until something holds after a look at the store, or the time is over; tell whether it does."""
+        timer = asyncio.ensure_future(self._clock.sleep(within))
+        try:
+            while not holds() and not timer.done():
+                looked = asyncio.ensure_future(self._news.wait())
+                await asyncio.wait({timer, looked}, return_when=asyncio.FIRST_COMPLETED)
+                looked.cancel()
+        finally:
+            timer.cancel()
+        return holds()
 
     async def _want(self) -> None:
         # in the store, because another process may be the one that pulls

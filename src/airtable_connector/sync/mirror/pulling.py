@@ -25,9 +25,6 @@ from airtable_connector.sync.told import is_told_whole, told_payload_cells
 MOST_PAGES: Final = 40
 """Pages of payloads of one pull; what is left comes with the next."""
 
-MOST_TOUCHED: Final = 2_000
-"""Touched records of one table that are read by their ids; with more of them the table is listed."""
-
 AT_ONCE: Final = 100
 """Records that are read in one call, or written down together."""
 
@@ -52,6 +49,7 @@ class Puller:
         hooks: HookKeeper,
         schema: SchemaReader,
         apart: Container[TableId],
+        most_touched: int,
         clock: Clock,
         observer: Observer,
     ) -> None:
@@ -62,6 +60,7 @@ class Puller:
         self._hooks = hooks
         self._schema = schema
         self._apart = apart
+        self._most_touched = most_touched
         self._clock = clock
         self._observer = observer
         self._turn = asyncio.Lock()
@@ -140,7 +139,7 @@ class Puller:
             changed=touched,
             gone=gone,
             at=self._clock.now(),
-            most=MOST_TOUCHED,
+            most=self._most_touched,
         )
         if answer.payloads:
             count = sum(map(len, touched.values())) + sum(map(len, gone.values()))
@@ -154,12 +153,18 @@ class Puller:
         basis = await self._copier.begin()
         # one that is here may have been changed since, by us or by a listing
         held = await self._store.held(table_id, list(made))
-        told = []
+        told, left = [], set()
         for record, said in made.items():
             created_at, cells = _moment(said.get("createdTime")), said.get("cellValuesByFieldId")
-            if record not in held and created_at is not None and isinstance(cells, Mapping):
-                told.append((record, created_at, told_payload_cells(table, cells)))
-        left = made.keys() - {record for record, _, _ in told}
+            if created_at is None or not isinstance(cells, Mapping):
+                left.add(record)
+                continue
+            shown = told_payload_cells(table, cells)
+            if record not in held:
+                told.append((record, created_at, shown))
+            elif held[record] != (created_at, shown):
+                left.add(record)
+            # else it is mostly one that callers here have made: it is known, and what follows is told by what follows
         for first in range(0, len(told), AT_ONCE):
             left |= (await self._copier.copy_told(table, told[first : first + AT_ONCE], basis)).overtaken
         return left

@@ -1,7 +1,7 @@
 """What the mirror knows of the base at Airtable, as the store keeps it for every process and every start."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -75,6 +75,19 @@ class Known:
     answered_seq: int = 0
     schema_at: datetime | None = None
     changes: tuple[NotedChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """Comparisons of everything that somebody asked for.
+
+    They are numbered; those through ``made`` were made, and the last of them found ``rows`` and ``cells`` by table.
+    """
+
+    wanted: int = 0
+    made: int = 0
+    rows: Mapping[TableId, int] = field(default_factory=dict)
+    cells: Mapping[TableId, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +190,12 @@ _HELD = Sql(
     "select id, created_at, cast(cells as text) from records where table_id = :table"
     " and id in (select jsonb_array_elements_text(cast(:records as jsonb)))",
 )
+_WANT_CHECK = (
+    "insert into mirror_checks values (1, 1, 0, '{}')"
+    " on conflict (id) do update set wanted = mirror_checks.wanted + 1 returning wanted"
+)
+_CHECKS = "select wanted, made, found from mirror_checks where id = 1"
+_CHECKED = "update mirror_checks set made = :made, found = :found where made < :made"
 _NEXT = "select ordinal, id from records where table_id = :table and ordinal > :after order by ordinal limit :count"
 
 
@@ -387,6 +406,30 @@ class MirrorStore:
         """Note that a table was compared to its end; ``rows`` and ``cells`` were found since the last page."""
         async with self._database.transaction() as tx:
             await tx.run(_COMPARED_ALL, table=table, rows=rows, cells=cells, at=iso(at))
+
+    # comparisons of everything that somebody asked for
+
+    async def want_check(self) -> int:
+        """Ask whichever process compares for a comparison of everything; return the wish's number."""
+        async with self._database.transaction() as tx:
+            row = await tx.one(_WANT_CHECK)
+        assert row is not None  # it was added or changed
+        return int(row[0])
+
+    async def checks(self) -> Checks:
+        """Return what was asked for, and what was found."""
+        async with self._database.reading() as reader:
+            row = await reader.one(_CHECKS)
+        if row is None:
+            return Checks()
+        found = orjson.loads(row[2])
+        return Checks(int(row[0]), int(row[1]), found.get("rows", {}), found.get("cells", {}))
+
+    async def checked(self, number: int, *, rows: Mapping[TableId, int], cells: Mapping[TableId, int]) -> None:
+        """Note what a comparison has found that answers the wishes through ``number``."""
+        async with self._database.transaction() as tx:
+            found = orjson.dumps({"rows": dict(rows), "cells": dict(cells)}).decode()
+            await tx.run(_CHECKED, made=number, found=found)
 
 
 async def _touch(tx: Transaction, table: TableId, records: Collection[RecordId], kind: Touch, at: datetime) -> None:

@@ -2,16 +2,32 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
 
-from airtable_connector.database import Database
-from airtable_connector.kernel.clock import Clock
+import orjson
+
+from airtable_connector.database import Database, Row, Transaction
+from airtable_connector.kernel.clock import Clock, iso
 from airtable_connector.kernel.ids import FieldId, RecordId, TableId
 from airtable_connector.kernel.observer import Fact, Observer
+from airtable_connector.records import Cell
 from airtable_connector.sync.outbox import rows
 from airtable_connector.sync.outbox.intents import Intent, Kind, Result, State
 from airtable_connector.sync.overlay import Conflict, Rule, Side
 
-OVERRULED = "somebody else's change in Airtable won"
+OVERRULED: Final = "somebody else's change in Airtable won"
+
+_KEEP_CONFLICT = (
+    "insert into conflicts (intent, field_id, table_id, record_id, ours, theirs, won, at)"
+    " values (:intent, :field_id, :table_id, :record_id, :ours, :theirs, :won, :at)"
+    " on conflict (intent, field_id) do update set theirs = excluded.theirs, won = excluded.won, at = excluded.at"
+)
+_CONFLICTS = (
+    "select intent, field_id, table_id, record_id, ours, theirs, won from conflicts"
+    " where intent < :before order by intent desc, field_id limit :count"
+)
+_FORGET_CONFLICTS = "delete from conflicts where at < :before"
 
 
 @dataclass(frozen=True)
@@ -39,17 +55,23 @@ class Conflicts:
         return self._rules(table)
 
     async def record(self, conflicts: Sequence[Conflict]) -> None:
-        """Keep conflicts; values that have lost and were not sent yet are taken out of what is to be sent."""
+        """Keep conflicts; values that have lost and were not sent yet are taken out of what is to be sent.
+
+        What is under way cannot be called back: it takes effect, whatever the rule, and so it is ours that has won.
+        """
         if not conflicts:
             return
-        lost = [each for each in conflicts if each.won is Side.THEIRS]
         async with self._database.transaction() as tx:
             now = self._clock.now()
-            await rows.keep_conflicts(tx, conflicts, at=now)
+            opened = await rows.open_of(tx, {each.record for each in conflicts}, count=10_000)
+            sent = {each.number for each in opened if each.state is not State.WAITING}
+            conflicts = [replace(each, won=Side.OURS) if each.intent in sent else each for each in conflicts]
+            await _keep(tx, conflicts, at=now)
             fields: dict[RecordId, dict[FieldId, int]] = {}
-            for each in lost:
-                fields.setdefault(each.record, {})[each.field] = each.intent
-            waiting = [each for each in await rows.open_of(tx, fields, count=10_000) if each.state is State.WAITING]
+            for each in conflicts:
+                if each.won is Side.THEIRS:
+                    fields.setdefault(each.record, {})[each.field] = each.intent
+            waiting = [each for each in opened if each.state is State.WAITING and each.target in fields]
             stripped = [_without(each, fields[each.target]) for each in waiting]
             changed = [new for old, new in zip(waiting, stripped, strict=True) if new.cells.keys() != old.cells.keys()]
             await rows.rewrite(tx, changed)
@@ -58,6 +80,52 @@ class Conflicts:
         for table in {each.table for each in conflicts}:
             here = [each for each in conflicts if each.table == table]
             self._observer.saw(ConflictsKept(table, len(here), sum(each.won is Side.THEIRS for each in here)))
+
+    async def newest(self, *, before: int | None, count: int) -> Sequence[Conflict]:
+        """Return up to ``count`` conflicts of intents before a number, newest first."""
+        async with self._database.reading() as reader:
+            found = await reader.all(_CONFLICTS, before=2**62 if before is None else before, count=count)
+        return [_conflict(row) for row in found]
+
+    async def forget(self, tx: Transaction, *, before: datetime) -> None:
+        """Forget the conflicts that were seen before a moment."""
+        await tx.run(_FORGET_CONFLICTS, before=iso(before))
+
+
+async def _keep(tx: Transaction, conflicts: Sequence[Conflict], *, at: datetime) -> None:
+    """Keep conflicts; one that is kept already has its newest value of theirs."""
+    await tx.run_many(
+        _KEEP_CONFLICT,
+        [
+            {
+                "intent": each.intent,
+                "field_id": each.field,
+                "table_id": each.table,
+                "record_id": each.record,
+                "ours": _perhaps_json(each.ours),
+                "theirs": _perhaps_json(each.theirs),
+                "won": str(each.won),
+                "at": iso(at),
+            }
+            for each in conflicts
+        ],
+    )
+
+
+def _conflict(row: Row) -> Conflict:
+    intent, field, table, record, ours, theirs, won = row
+    return Conflict(
+        TableId(table), RecordId(record), FieldId(field), intent, _perhaps_cell(ours), _perhaps_cell(theirs), Side(won)
+    )
+
+
+def _perhaps_json(cell: Cell | None) -> str | None:
+    return None if cell is None else orjson.dumps(cell).decode()
+
+
+def _perhaps_cell(text: str | None) -> Cell | None:
+    cell: Cell | None = None if text is None else orjson.loads(text)
+    return cell
 
 
 def _without(intent: Intent, lost: Mapping[FieldId, int]) -> Intent:

@@ -1,6 +1,6 @@
 """What becomes of an intent after its call, or after a look at Airtable: decided without a store."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, TypeAlias, assert_never
@@ -143,6 +143,21 @@ def looked_at_create(found: Iterable[CloudRecord]) -> Fate:
     """Decide a create whose outcome was unknown, from the records there that may be it: the oldest is."""
     oldest = min(found, key=lambda record: (record.created_at, record.id), default=None)
     return Again() if oldest is None else Stored(oldest)
+
+
+def likely(
+    element: Element, records: Mapping[RecordId, Mapping[FieldId, Cell]], *, uncompared: Collection[FieldId]
+) -> list[RecordId]:
+    """Return the records that a create may have made: they hold what it wrote, and the fewest other cells.
+
+    ``records`` are those that nobody else is known to have made, with the cells that can be written; ``uncompared``
+    the fields that Airtable always spells in its own way. A create that wrote nothing else made only what is as empty.
+    """
+    filled = {name: cell for name, cell in element.cells.items() if cell is not None}
+    compared = {name: cell for name, cell in filled.items() if name not in uncompared}
+    others = {record: len(cells.keys() - filled.keys()) for record, cells in records.items() if holds(cells, compared)}
+    fewest = min(others.values(), default=0)
+    return [record for record, count in others.items() if count == fewest] if compared or not fewest else []
 
 
 def holds(stored: Mapping[FieldId, Cell], written: Mapping[FieldId, Cell | None]) -> bool:

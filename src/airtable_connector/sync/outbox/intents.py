@@ -205,7 +205,7 @@ def opened(intents: Sequence[Intent]) -> OpenRecord:
             cells[name] = OpenCell(intent.number, ours, (*before, intent.before.get(name)), intent.at)
     return OpenRecord(
         cells,
-        created=any(intent.unborn for intent in intents),
+        created=any(intent.kind is Kind.CREATE for intent in intents),
         removed=bool(intents) and intents[-1].kind is Kind.DELETE,
     )
 

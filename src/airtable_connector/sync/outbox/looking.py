@@ -1,9 +1,9 @@
 """Looking at Airtable where nobody can tell what a call has done, and putting back what it refused."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, assert_never
 
 from airtable_connector.airtable import (
     AirtableClient,
@@ -16,7 +16,6 @@ from airtable_connector.airtable import (
     Page,
     Refused,
     Unknown,
-    Why,
 )
 from airtable_connector.database import Database
 from airtable_connector.kernel.clock import Clock, iso
@@ -32,7 +31,7 @@ from airtable_connector.sync.outbox.fates import (
     Again,
     Fate,
     Stored,
-    holds,
+    likely,
     looked_at_create,
     looked_at_deletion,
     looked_at_update,
@@ -251,12 +250,15 @@ class Looker:
     ) -> Sequence[tuple[Element, Fate]]:
         async with self._database.reading() as reader:
             claimed = await rows.claimed(reader, [each.id for each in records])
-        free = {each.id: each for each in records if each.id not in claimed}
+        there = {each.id: each for each in records}
+        free = {
+            each.id: _writable(table, self._wording.told(table, each)) for each in records if each.id not in claimed
+        }
+        attachments = {field.id for field in table.attachment_fields}
         fates: list[tuple[Element, Fate]] = []
         # those that wrote most first: what has their cells has the fewer ones of others, too
         for element in sorted(elements, key=lambda each: -len(_filled(each))):
-            fits = [record for record in free.values() if holds(self._wording.told(table, record), _filled(element))]
-            fate = looked_at_create(fits)
+            fate = looked_at_create(there[each] for each in likely(element, free, uncompared=attachments))
             if isinstance(fate, Stored):
                 del free[fate.record.id]
             fates.append((element, fate))
@@ -265,38 +267,29 @@ class Looker:
     # asking
 
     async def _read(self, table: Table, records: Sequence[RecordId]) -> Mapping[RecordId, CloudRecord]:
-        page = _page(await self._ask_get(table, records))
+        page = await _page(self._client.get(table.id, records, lane=Lane.OUTBOX))
         return {each.id: each for each in page.records}
-
-    async def _ask_get(self, table: Table, records: Sequence[RecordId]) -> Outcome[Page]:
-        try:
-            return await self._client.get(table.id, records, lane=Lane.OUTBOX)
-        except LimitReached as refusal:  # before anything was sent
-            return NotDone(Why.QUOTA_SPENT, pause=refusal.retry_after)
-        except CloudClientClosed:
-            return NotDone(Why.UNREACHED)
 
     async def _search(self, table: Table, formula: str) -> list[CloudRecord]:
         found: list[CloudRecord] = []
         offset = None
         for _ in range(MOST_PAGES):
-            page = _page(await self._ask_list(table, formula, offset))
+            asked = self._client.list_page(table.id, formula=formula, offset=offset, lane=Lane.OUTBOX)
+            page = await _page(asked)
             found += page.records
             offset = page.offset
             if offset is None:
                 return found
         raise _LookFailed(REST)
 
-    async def _ask_list(self, table: Table, formula: str, offset: str | None) -> Outcome[Page]:
-        try:
-            return await self._client.list_page(table.id, formula=formula, offset=offset, lane=Lane.OUTBOX)
-        except LimitReached as refusal:  # before anything was sent
-            return NotDone(Why.QUOTA_SPENT, pause=refusal.retry_after)
-        except CloudClientClosed:
-            return NotDone(Why.UNREACHED)
 
-
-def _page(outcome: Outcome[Page]) -> Page:
+async def _page(asked: Awaitable[Outcome[Page]]) -> Page:
+    try:
+        outcome = await asked
+    except LimitReached as refusal:  # before anything was sent
+        raise _LookFailed(min(refusal.retry_after, REST)) from refusal
+    except CloudClientClosed as closed:
+        raise _LookFailed(REST) from closed
     match outcome:
         case Done(page):
             return page
@@ -306,6 +299,12 @@ def _page(outcome: Outcome[Page]) -> Page:
             raise _LookFailed(REST)
         case Unknown():
             raise _LookFailed(PAUSE)
+        case _:
+            assert_never(outcome)
+
+
+def _writable(table: Table, cells: Mapping[FieldId, Cell]) -> Mapping[FieldId, Cell]:
+    return {name: cell for name, cell in cells.items() if name in table.by_id and not table.by_id[name].computed}
 
 
 def _filled(element: Element) -> Mapping[FieldId, Cell]:

@@ -30,7 +30,7 @@ from airtable_connector.sync.outbox.sending import Attribution, Sender, Waits, a
 from airtable_connector.sync.outbox.settling import Settlement
 from airtable_connector.sync.outbox.taking import Intake
 from airtable_connector.sync.outbox.wording import Wording
-from airtable_connector.sync.overlay import Conflict, OpenRecord, Rule
+from airtable_connector.sync.overlay import Conflict, OpenRecord, Outgoing, Rule
 
 POLL: Final = timedelta(seconds=1)
 """How often a waiting caller looks into the store: the process that sends may be another one."""
@@ -44,14 +44,16 @@ class OutboxSettings:
     """How callers' writes are sent.
 
     A call that was lost is looked at ``look_after`` it: longer than it can still be at work there. ``senders`` calls
-    are under way at once, and one more that somebody waits for. Receipts are kept for ``keep``; ``most_waiting``
-    writes may wait. ``rules`` has who wins in a table; what callers do in a table that is ``apart`` is not sent. Both
-    are asked each time, because the tables are known only when Airtable has told them.
+    are under way at once, and one more that somebody waits for. Receipts are kept for ``keep``, conflicts for
+    ``keep_conflicts``; ``most_waiting`` writes may wait. ``rules`` has who wins in a table; what callers do in a table
+    that is ``apart`` is not sent. Both are asked each time, because the tables are known only when Airtable has told
+    them.
     """
 
     look_after: timedelta = timedelta(seconds=120)
     senders: int = 4
     keep: timedelta = timedelta(days=7)
+    keep_conflicts: timedelta = timedelta(days=90)
     most_waiting: int = 100_000
     rules: Callable[[TableId], Rule] = lambda _: Rule.NEWEST
     apart: Container[TableId] = frozenset()
@@ -69,7 +71,7 @@ class OutboxCounts:
     oldest: datetime | None
 
 
-class Outbox:
+class Outbox(Outgoing):
     """Callers' writes on their way to Airtable, and what became of them."""
 
     def __init__(
@@ -123,8 +125,7 @@ class Outbox:
             clock=clock,
             observer=observer,
         )
-        self.letters = DeadLetters(workspace, database, clock=clock)
-        """The writes that Airtable has refused."""
+        self._letters = DeadLetters(workspace, database, clock=clock)
 
     async def open(self) -> None:
         """Learn how far the feed was taken. To be called before callers may write; the first time begins here."""
@@ -170,8 +171,9 @@ class Outbox:
     async def forget_once(self) -> timedelta:
         """Forget writes that were done long ago, and count the others."""
         async with self._database.transaction() as tx:
-            before = self._clock.now() - self._settings.keep
-            forgotten = await rows.forget(tx, before=before, count=FORGET_STEP)
+            now = self._clock.now()
+            forgotten = await rows.forget(tx, before=now - self._settings.keep, count=FORGET_STEP)
+            await self._conflicts.forget(tx, before=now - self._settings.keep_conflicts)
         await self.counts()
         return timedelta(0) if forgotten == FORGET_STEP else FORGET_EVERY
 
@@ -201,8 +203,7 @@ class Outbox:
 
     async def conflicts(self, *, before: int | None = None, count: int) -> Sequence[Conflict]:
         """Return up to ``count`` conflicts, those of the newest writes first, before the intent of a number."""
-        async with self._database.reading() as reader:
-            return await rows.conflicts(reader, before=2**62 if before is None else before, count=count)
+        return await self._conflicts.newest(before=before, count=count)
 
     # what callers are told
 
@@ -247,15 +248,15 @@ class Outbox:
 
     async def dead_letters(self, *, before: int | None = None, count: int) -> Sequence[Intent]:
         """Return up to ``count`` refused writes before a number, newest first."""
-        return await self.letters.newest(before=before, count=count)
+        return await self._letters.newest(before=before, count=count)
 
     async def replay(self, number: int, fields: Mapping[str, object] | None = None, *, actor: Actor) -> tuple[int, int]:
         """Write a refused write again, perhaps with other cells; see `DeadLetters.replay`."""
-        return await self.letters.replay(number, fields, actor=actor)
+        return await self._letters.replay(number, fields, actor=actor)
 
     async def drop(self, number: int) -> None:
         """Let a refused write go; see `DeadLetters.drop`."""
-        await self.letters.drop(number)
+        await self._letters.drop(number)
 
     # how it stands
 

@@ -14,7 +14,6 @@ from airtable_connector.kernel.clock import iso, parse_iso
 from airtable_connector.kernel.ids import FieldId, RecordId, TableId
 from airtable_connector.records import Cell
 from airtable_connector.sync.outbox.intents import Intent, Kind, Result, State
-from airtable_connector.sync.overlay import Conflict, Side
 
 TAKEN: Final = "outbox-taken"
 """The reader of the feed that makes intents."""
@@ -132,18 +131,8 @@ _FLOOR = "select turn from intents where ended_at is null and call is null order
 _LAST_TURN = "select max(turn) from intents where actor = :actor and ended_at is null"
 _COUNTS = "select state, count(*), min(at) from intents where ended_at is null group by state"
 _COUNT_DEAD = "select count(*) from intents where state = 'dead'"
-_KEEP_CONFLICT = (
-    "insert into conflicts (intent, field_id, table_id, record_id, ours, theirs, won, at)"
-    " values (:intent, :field_id, :table_id, :record_id, :ours, :theirs, :won, :at)"
-    " on conflict (intent, field_id) do update set theirs = excluded.theirs, won = excluded.won, at = excluded.at"
-)
-_CONFLICTS = (
-    "select intent, field_id, table_id, record_id, ours, theirs, won from conflicts"
-    " where intent < :before order by intent desc, field_id limit :count"
-)
 _OLDEST_FINAL = "select number from intents where state = 'final' and ended_at < :before order by ended_at limit :count"
 _FORGET = _both("delete from intents where number {numbers}", numbers=_numbers_in("numbers"))
-_FORGET_CONFLICTS = "delete from conflicts where at < :before"
 
 _READ_CURSOR = "select seq from cursors where reader = :reader"
 _LOCK_CURSOR = Sql(_READ_CURSOR, f"{_READ_CURSOR} for update")
@@ -327,45 +316,13 @@ async def counts(reader: Reader) -> tuple[dict[State, int], datetime | None]:
     return found, min((parse_iso(at) for _, _, at in rows), default=None)
 
 
-async def keep_conflicts(tx: Transaction, conflicts: Sequence[Conflict], *, at: datetime) -> None:
-    """Keep conflicts; one that is kept already has its newest value of theirs."""
-    await tx.run_many(
-        _KEEP_CONFLICT,
-        [
-            {
-                "intent": each.intent,
-                "field_id": each.field,
-                "table_id": each.table,
-                "record_id": each.record,
-                "ours": _perhaps_json(each.ours),
-                "theirs": _perhaps_json(each.theirs),
-                "won": str(each.won),
-                "at": iso(at),
-            }
-            for each in conflicts
-        ],
-    )
-
-
-async def conflicts(reader: Reader, *, before: int, count: int) -> list[Conflict]:
-    """Read conflicts of intents before a number, newest first."""
-    return [
-        Conflict(
-            TableId(table), RecordId(record), FieldId(field), intent, _perhaps_cell(ours), _perhaps_cell(theirs),
-            Side(won),
-        )
-        for intent, field, table, record, ours, theirs, won in await reader.all(_CONFLICTS, before=before, count=count)
-    ]  # fmt: skip
-
-
 async def forget(tx: Transaction, *, before: datetime, count: int) -> int:
-    """Forget final intents that ended before a moment, and conflicts as old; return how many intents."""
+    """Forget final intents that ended before a moment; return how many."""
     rows = await tx.all(_OLDEST_FINAL, before=iso(before), count=count)
     if rows:
         await tx.run(_FORGET, numbers=_list(row[0] for row in rows))
         await begin_cursor(tx, FORGOTTEN, 0)
         await move_cursor(tx, FORGOTTEN, max(int(row[0]) for row in rows) // 2)
-    await tx.run(_FORGET_CONFLICTS, before=iso(before))
     return len(rows)
 
 
@@ -413,12 +370,3 @@ def _list(values: Iterable[object]) -> str:
 
 def _json(cells: Mapping[FieldId, Cell | None]) -> str:
     return orjson.dumps(cells).decode()
-
-
-def _perhaps_json(cell: Cell | None) -> str | None:
-    return None if cell is None else orjson.dumps(cell).decode()
-
-
-def _perhaps_cell(text: str | None) -> Cell | None:
-    cell: Cell | None = None if text is None else orjson.loads(text)
-    return cell

@@ -1,10 +1,15 @@
-"""Sending: one call after the other, noted before it begins and settled after it."""
+"""Sending: one call after the other, noted before it begins and settled after it.
+
+What a call carries is settled when its turn comes. Writes that come while it waits travel with it, so that eight
+callers who wait do not take eight calls; and until then a write can still be swallowed by a later one.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from airtable_connector.airtable import (
@@ -15,6 +20,7 @@ from airtable_connector.airtable import (
     Done,
     Lane,
     NotDone,
+    Place,
     Refused,
     Why,
 )
@@ -29,6 +35,7 @@ from airtable_connector.sync.outbox.aftermath import Aftermath
 from airtable_connector.sync.outbox.bell import Bell
 from airtable_connector.sync.outbox.fates import Answered, after_call, is_about_us
 from airtable_connector.sync.outbox.intents import (
+    MOST_TOGETHER,
     CreationKey,
     Element,
     Intent,
@@ -48,6 +55,11 @@ IDLE: Final = timedelta(seconds=1)
 
 REST: Final = timedelta(seconds=30)
 """How long a table rests after Airtable has refused our key or the table's address."""
+
+GATHERING: Final[Mapping[Lane, timedelta]] = MappingProxyType(
+    {Lane.WAITING_CALLER: timedelta(milliseconds=15), Lane.OUTBOX: timedelta(milliseconds=100)}
+)
+"""How long a write lets others come that travel with it: callers who wait for the same call go on together."""
 
 LONGEST_PAUSE: Final = timedelta(seconds=30)
 CANDIDATES: Final = 100
@@ -97,7 +109,7 @@ class _Noted:
     id: str
     call: Call
     table: Table
-    lane: Lane
+    place: Place
 
 
 class Waits:
@@ -182,15 +194,42 @@ class Sender:
         if self._finishing:
             return None
         rung = self._news.listen()
-        left = timedelta(seconds=self._rests_until - self._clock.monotonic())
-        if left > timedelta(0):
-            return left
-        noted = await self._note_next(only_waited_for=only_waited_for)
-        if noted is None:
+        if self._rest_left > timedelta(0):
+            return self._rest_left
+        call = await self._next(only_waited_for=only_waited_for)
+        if call is None:
             await self._news.wait(rung, within=IDLE)
-        else:
-            await self._make(noted)
+            return timedelta(0)
+        lane = self._lane(call)
+        if len(call.elements) < MOST_TOGETHER:
+            await self._clock.sleep(GATHERING[lane])
+        place = await self._place(lane)
+        if place is not None:
+            try:
+                await self._send(place, only_waited_for=only_waited_for)
+            finally:
+                place.leave()
         return timedelta(0)
+
+    async def _place(self, lane: Lane) -> Place | None:
+        """Wait until a call's turn is about to come; None when none may be made, and all rest."""
+        try:
+            return await self._client.place(lane)
+        except LimitReached as refusal:
+            self._rest(min(refusal.retry_after, LONGEST_PAUSE))
+        except CloudClientClosed:
+            self._rest(LONGEST_PAUSE)
+        return None
+
+    async def _send(self, place: Place, *, only_waited_for: bool) -> None:
+        """Settle what the call carries, now that its turn comes, and make it; others may have sent that meanwhile."""
+        async with self._planning:
+            call = await self._plan(only_waited_for=only_waited_for)
+            if call is None or self._lane(call) is not place.lane:
+                return
+            noted = await self._note(call, place)
+        if noted is not None:
+            await self._make(noted)
 
     async def _make(self, noted: _Noted) -> None:
         actors = [intent.actor for element in noted.call.elements for intent in element.intents]
@@ -215,12 +254,19 @@ class Sender:
         if isinstance(outcome, NotDone) and outcome.why is not Why.LOCKED_OUT:  # a lock-out is heeded by the pace
             pause = outcome.pause or min(timedelta(seconds=2.0 ** min(self._failures, 10)), LONGEST_PAUSE)
             self._failures += 1
-            self._rests_until = max(self._rests_until, self._clock.monotonic() + pause.total_seconds())
+            self._rest(pause)
         elif isinstance(outcome, Done | Refused):
             self._failures = 0
         if isinstance(outcome, Refused) and is_about_us(outcome):
             self._tables_rest[table] = self._clock.monotonic() + REST.total_seconds()
             self._observer.saw(OutboxRests(table, outcome.status, outcome.type, REST))
+
+    @property
+    def _rest_left(self) -> timedelta:
+        return timedelta(seconds=self._rests_until - self._clock.monotonic())
+
+    def _rest(self, pause: timedelta) -> None:
+        self._rests_until = max(self._rests_until, self._clock.monotonic() + pause.total_seconds())
 
     @asynccontextmanager
     async def held(self, creates: Sequence[Element]) -> AsyncIterator[None]:
@@ -234,24 +280,27 @@ class Sender:
 
     # what is sent next
 
-    async def _note_next(self, *, only_waited_for: bool) -> _Noted | None:
+    async def _next(self, *, only_waited_for: bool) -> Call | None:
         async with self._planning:
-            if self._finishing:
-                return None
-            async with self._database.reading() as reader:
-                urgent = await self._urgent(reader)
-                if only_waited_for and not urgent:
-                    return None
-                others = await rows.sendable(reader, but=self._resting(), count=CANDIDATES)
-                candidates = [*urgent, *(each for each in others if each not in urgent)]
-                homeless = [each for each in candidates if table_or_none(self._workspace, each) is None]
-                candidates = [each for each in candidates if each not in homeless]
-                planned = plan(candidates, await self._known(reader, candidates))
-            await self._let_go(planned, homeless)
-            return None if planned.call is None else await self._note(planned.call)
+            return await self._plan(only_waited_for=only_waited_for)
 
-    async def _note(self, call: Call) -> _Noted | None:
-        noted = _Noted(self._ids.mint("cal"), call, self._workspace.table(call.table), self._lane(call))
+    async def _plan(self, *, only_waited_for: bool) -> Call | None:
+        if self._finishing or self._rest_left > timedelta(0):
+            return None
+        async with self._database.reading() as reader:
+            urgent = await self._urgent(reader)
+            if only_waited_for and not urgent:
+                return None
+            others = await rows.sendable(reader, but=self._resting(), count=CANDIDATES)
+            candidates = [*urgent, *(each for each in others if each not in urgent)]
+            homeless = [each for each in candidates if table_or_none(self._workspace, each) is None]
+            candidates = [each for each in candidates if each not in homeless]
+            planned = plan(candidates, await self._known(reader, candidates))
+        await self._let_go(planned, homeless)
+        return planned.call
+
+    async def _note(self, call: Call, place: Place) -> _Noted | None:
+        noted = _Noted(self._ids.mint("cal"), call, self._workspace.table(call.table), place)
         self.under_way.add(noted.id)
         try:
             async with self._database.transaction() as tx:
@@ -324,19 +373,19 @@ class Sender:
             return NotDone(Why.UNREACHED, pause=LONGEST_PAUSE)
 
     async def _write(self, noted: _Noted) -> Answered:
-        call, table, lane = noted.call, noted.table, noted.lane
+        call, table, place = noted.call, noted.table, noted.place
         match call.kind:
             case Kind.DELETE:
-                return await self._client.delete(table.id, [each.target for each in call.elements], lane=lane)
+                return await self._client.delete(table.id, [each.target for each in call.elements], lane=place)
             case Kind.UPDATE:
                 changes = [Change(each.target, self._wording.sent(table, each.cells)) for each in call.elements]
-                return await self._client.update(table.id, changes, lane=lane)
+                return await self._client.update(table.id, changes, lane=place)
             case Kind.CREATE:
                 key = creation_key(table)
                 records = [self._new_cells(table, each, key) for each in call.elements]
                 if call.upsert and key is not None:
-                    return await self._client.upsert(table.id, records, on=[key.field], lane=lane)
-                return await self._client.create(table.id, records, lane=lane)
+                    return await self._client.upsert(table.id, records, on=[key.field], lane=place)
+                return await self._client.create(table.id, records, lane=place)
 
     def _new_cells(self, table: Table, element: Element, key: CreationKey | None) -> Cells:
         filled = {name: cell for name, cell in element.cells.items() if cell is not None}

@@ -107,9 +107,11 @@ class Settlement:
 
     async def show(self, records: Sequence[Shown]) -> None:
         """Write records as Airtable has them, under what callers have on their way."""
-        for _ in range(MOST_TRIES):
+        for tries in range(MOST_TRIES):
             if not records:
                 return
+            if tries:
+                await self._workspace.follow()  # another process may have been who changed it
             position = await self._intake.take()
             operations = await self._operations(records, position)
             written = await self._write(operations)

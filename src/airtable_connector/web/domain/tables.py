@@ -39,7 +39,7 @@ from airtable_connector.web.domain.listing import (
     read_fields,
     read_listing,
 )
-from airtable_connector.web.http import Answer, Call, Header, Upstream, read_json, settled
+from airtable_connector.web.http import Answer, Call, Header, Upstream, read_json, see_all, settled
 
 PATIENCE: Final = timedelta(seconds=5)
 """How long a read waits for the feed position that it asks for (``as_of``)."""
@@ -220,6 +220,9 @@ class TableEndpoints:
         request = WriteRequest(actor, tuple(operations), repeatable(call, body, answer))
         if self._upstream is not None:
             self._upstream.check_room()
+            if call.field(b"if-match") is not None:
+                # the version is to be the one there as well
+                await see_all(self._upstream)
         outcome = await self._workspace.write(request)
         if isinstance(outcome, Replayed):
             return self._said(call, outcome.answer, (b"idempotency-replayed", b"true"))

@@ -33,7 +33,7 @@ from airtable_connector.web.http.limits import TokenBuckets
 from airtable_connector.web.http.problems import Problems, describe_error
 from airtable_connector.web.http.routes import Methods, Resource
 from airtable_connector.web.http.settings import EdgeSettings
-from airtable_connector.web.http.upstream import Freshness, Refusal, Settlement, Upstream, fresh, settled
+from airtable_connector.web.http.upstream import Freshness, Refusal, Settlement, Upstream, fresh, see_all, settled
 
 __all__ = [
     "ARRIVED",
@@ -83,5 +83,6 @@ __all__ = [
     "fresh",
     "read_json",
     "read_or_write",
+    "see_all",
     "settled",
 ]

@@ -114,6 +114,16 @@ def fresh(endpoint: Endpoint, upstream: Upstream | None) -> Endpoint:
     return read
 
 
+async def see_all(upstream: Upstream) -> None:
+    """Have everything that happened there until now, for a caller who insists on a version (If-Match).
+
+    Raises:
+        TooStale: it could not be had in time.
+    """
+    if not await upstream.reach(timedelta(0), within=PATIENCE):
+        raise TooStale(timedelta(0), upstream.freshness().age)
+
+
 async def settled(call: Call, done: Done, upstream: Upstream) -> tuple[Done, Settlement, tuple[Header, ...]]:
     """Wait for what becomes of a write as long as its caller wants to (``Prefer: wait=``, RFC 7240 section 4.3).
 
