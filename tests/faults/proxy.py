@@ -95,6 +95,11 @@ class FaultyProxy:
             self._thread = self._listener()
             self._thread.start()
 
+    def forget(self) -> None:
+        """Carry out no more of what was ordered."""
+        with self._arrived:
+            self._orders.clear()
+
     def release(self) -> None:
         """Let go the answers that are held back, and hold back no more."""
         self._released.set()

@@ -16,7 +16,7 @@ import orjson
 import pytest
 from tests.acceptance.airtable_api.conftest import DROPLETS, Wire, prepared
 from tests.acceptance.conftest import STORES, new_place
-from tests.factories.records import a_field, a_table, choices
+from tests.factories.records import a_field, a_table
 from tests.faults import FaultyProxy
 from tests.service import Place, Service, eventually, running
 
@@ -33,7 +33,7 @@ WORK = a_table(
     None,
     a_field("Name", FieldType.SINGLE_LINE_TEXT),
     a_field("Sure", FieldType.SINGLE_LINE_TEXT),
-    a_field("Stage", FieldType.SINGLE_SELECT, choices=choices("one", "two")),
+    a_field("Changed", FieldType.LAST_MODIFIED_TIME),
 )
 PARTS = a_table(
     "Parts",
