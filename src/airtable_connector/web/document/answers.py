@@ -377,8 +377,7 @@ _ERRORS: Final[Mapping[int, tuple[str, str, Schema, tuple[str, ...]]]] = {
     ),
     504: (
         "NotInTime",
-        "Within five seconds, reads did not come as far as `as_of` or `max_staleness` asks for; or a mirror not as far as"
-        " `If-Match` needs.",
+        "Reads did not come as far as `as_of`, `max_staleness` or a mirror's `If-Match` asks for, within five seconds.",
         problem(
             "DEPENDENCY_UNAVAILABLE",
             "reads are 42.100 s old, and 2 s were asked for",
