@@ -42,7 +42,7 @@ class AirtableUpstream:
     def freshness(self) -> Freshness:
         """Tell how fresh reads are now."""
         copying = tuple(each.name for each in self._mirror.completeness if each.phase is Phase.LISTING)
-        return Freshness(self._mirror.position.cursor, self._mirror.age, copying)
+        return Freshness(self._mirror.position.seq, self._mirror.age, copying)
 
     async def reach(self, staleness: timedelta, *, within: timedelta) -> bool:
         """Have reads as fresh as that, and tell whether they became so in time."""

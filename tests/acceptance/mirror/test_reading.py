@@ -15,6 +15,8 @@ from tests.acceptance.mirror.conftest import (
 )
 from tests.service import Place, Service, eventually
 
+from airtable_connector.web.airtable_api import DERIVED_ID
+
 
 def test_what_is_done_there_is_here_for_whoever_asks_for_the_present(mirror: Mirrored) -> None:
     key = keyed("/sprints")["Sprint_ID"]
@@ -83,6 +85,25 @@ def test_a_notification_of_our_webhook_counts_and_no_other(mirror: Mirrored) -> 
     assert tell(mac) == 204
     # the next poll is an hour away
     eventually(lambda: mirror.client.get(f"/sprints/{key}").status_code == 200)
+
+
+def test_the_position_never_falls_though_the_webhook_is_replaced(mirror: Mirrored) -> None:
+    def position() -> int:
+        return int(mirror.client.get("/sprints", params={"page_size": 1}).headers["X-Mirror-Position"])
+
+    for _ in range(3):
+        mirror.there.create("Sprints", keyed("/sprints"))
+        mirror.catch_up()
+    before = position()
+    hook = mirror.facts()["mirror"]["webhook"]["id"]
+    with mirror.proxy.away():
+        assert mirror.there.client.delete(f"/v0/bases/{DERIVED_ID}/webhooks/{hook}").status_code == 200
+        key = keyed("/sprints")["Sprint_ID"]
+        mirror.there.create("Sprints", {"Sprint_ID": key})
+    fresh = {"max_staleness": "0"}
+    eventually(lambda: mirror.client.get(f"/sprints/{key}", params=fresh).status_code == 200, within=90)
+    assert mirror.facts()["mirror"]["webhook"]["id"] != hook
+    assert position() > before
 
 
 def test_health_and_dependencies_tell_how_airtable_is(mirror: Mirrored) -> None:

@@ -161,8 +161,8 @@ _HEADERS: Final[Mapping[str, Schema]] = {
     ),
     "Allow": _header("The methods that are possible.", "GET, HEAD, POST", pattern="^[A-Z]+(, [A-Z]+)*$"),
     "MirrorPosition": _header(
-        "Of a mirror: how many of the changes that Airtable told of are shown. It only grows.",
-        "7",
+        "Of a mirror: the feed position that shows all that was at Airtable `X-Mirror-Age` ago. It never falls.",
+        "1041",
         pattern="^[0-9]+$",
         always=False,
     ),
@@ -377,7 +377,7 @@ _ERRORS: Final[Mapping[int, tuple[str, str, Schema, tuple[str, ...]]]] = {
     ),
     504: (
         "NotInTime",
-        "Reads did not come as far as `as_of` or `max_staleness` asks for, within five seconds.",
+        "Reads did not come as far as `as_of`, `max_staleness` or a mirror's `If-Match` asks for, within five seconds.",
         problem(
             "DEPENDENCY_UNAVAILABLE",
             "reads are 42.100 s old, and 2 s were asked for",

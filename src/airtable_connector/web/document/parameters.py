@@ -246,7 +246,8 @@ _SHARED: Final[dict[str, Schema]] = {
     "IfMatch": _header(
         "If-Match",
         {"anyOf": [{"const": "*"}, {"type": "string", "pattern": '^(W/)?"[!#-~]{0,120}"$'}]},
-        "The ETag of the record's state that this write is meant for; 412 when it has changed since.",
+        "The ETag of the record's state that this write is meant for; 412 when it has changed since, here or at"
+        " the Airtable that is mirrored.",
         example='"9a8f3b1e0c7d2f4a6b5c8d9e"',
     ),
     "IfNoneMatch": _header(

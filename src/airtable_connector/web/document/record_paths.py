@@ -120,7 +120,7 @@ def _change(table: Table, verb: str, summary: str) -> Schema:
         description="Fields that are not named stay as they are." + _VALUES + _MIRRORED,
         parameters=_OF_A_CHANGE,
         body=body_of(f"{name}Input", {field: examples.CELLS_OF[table.name][field]}),
-        refused=(*BODY, 404, 409, 412),
+        refused=(*BODY, 404, 409, 412, 504),
     )
 
 
@@ -138,7 +138,7 @@ def _remove(table: Table) -> Schema:
         },
         description=_MIRRORED.lstrip(),
         parameters=_OF_A_CHANGE,
-        refused=(404, 409, 412, 413, 415, 422),
+        refused=(404, 409, 412, 413, 415, 422, 504),
     )
 
 

@@ -31,8 +31,8 @@ _WAIT: Final = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([^\s\",;]*)\"?", re.IGNO
 class Freshness:
     """How far reads have come after Airtable.
 
-    ``position`` grows with everything that is taken over from there. ``age`` is how long ago reads were known to show
-    all that was there, None when that was never so. ``copying`` names the tables whose first copy is not complete.
+    ``age`` is how long ago reads were known to show all that was there, None when that was never so. ``position`` is
+    the feed position that shows it; it never falls. ``copying`` names the tables whose first copy is not complete.
     """
 
     position: int
