@@ -4,7 +4,7 @@
 """
 
 from airtable_connector.records.addressing import ATTACHMENTS, AttachmentAddresses
-from airtable_connector.records.adopting import SchemaChange, SchemaEvent
+from airtable_connector.records.adopting import SchemaChange, SchemaEvent, is_aside, name_before
 from airtable_connector.records.attachments import (
     LARGEST_FILE,
     AttachmentFiles,
@@ -20,6 +20,7 @@ from airtable_connector.records.errors import (
     AttachmentMissing,
     AttachmentsFull,
     AttachmentsUnavailable,
+    CannotBeOwned,
     CannotFilter,
     CannotSort,
     CommentNotFound,
@@ -150,6 +151,7 @@ __all__ = [
     "AttachmentsFull",
     "AttachmentsRemoved",
     "AttachmentsUnavailable",
+    "CannotBeOwned",
     "CannotFilter",
     "CannotSort",
     "Cell",
@@ -225,6 +227,8 @@ __all__ = [
     "equals",
     "etag",
     "index_for",
+    "is_aside",
+    "name_before",
     "open_workspace",
     "read_offset",
     "read_tables",

@@ -54,6 +54,14 @@ class EmptiedField:
 
 
 @dataclass(frozen=True)
+class NumberedField:
+    """A field whose numbers are given here from now on, beyond those that are there."""
+
+    table: TableId
+    field: FieldId
+
+
+@dataclass(frozen=True)
 class Alteration:
     """The tables that are new or different, what their cells must be told, and the tables that go."""
 
@@ -61,6 +69,7 @@ class Alteration:
     renamed: Sequence[RenamedChoices] = ()
     removed: Sequence[Table] = ()
     emptied: Sequence[EmptiedField] = ()
+    numbered: Sequence[NumberedField] = ()
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,7 @@ _CONFLICTS = (
 )
 _OLDEST_FINAL = "select number from intents where state = 'final' and ended_at < :before order by ended_at limit :count"
 _FORGET = _both("delete from intents where number {numbers}", numbers=_numbers_in("numbers"))
+_DROP_UNSENT = "delete from intents where state <> 'final'"
 _FORGET_CONFLICTS = "delete from conflicts where at < :before"
 
 _READ_CURSOR = "select seq from cursors where reader = :reader"
@@ -367,6 +368,11 @@ async def forget(tx: Transaction, *, before: datetime, count: int) -> int:
         await move_cursor(tx, FORGOTTEN, max(int(row[0]) for row in rows) // 2)
     await tx.run(_FORGET_CONFLICTS, before=iso(before))
     return len(rows)
+
+
+async def drop_unsent(tx: Transaction) -> None:
+    """Forget all intents that are not final."""
+    await tx.run(_DROP_UNSENT)
 
 
 async def _read(reader: Reader, statement: Sql | str, **values: object) -> list[Intent]:
