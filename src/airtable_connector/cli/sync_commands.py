@@ -272,9 +272,13 @@ def _status_lines(facts: Mapping[str, Any]) -> list[str]:
         else f"position {mirror['position']['cursor']}: all that happened until {age:.0f} s ago is here",
     ]
     for table in mirror["tables"]:
-        progress = f"{table['listed']} records read" if table["phase"] == "listing" else f"whole at {table['whole_at']}"
+        progress = (
+            f"listing, {table['listed']} records read"
+            if table["phase"] == "listing"
+            else f"whole at {table['whole_at']}"
+        )
         drift = f", {table['drift_rows']} rows differed" if table["compared_at"] else ", not compared yet"
-        lines.append(f"{table['name']}: {table['phase']}, {progress}{drift}")
+        lines.append(f"{table['name']}: {progress}{drift}")
     lines.append(
         f"on its way: {outgoing['waiting']} waiting, {outgoing['under_way']} under way, {outgoing['unknown']} of"
         f" unknown outcome; {outgoing['dead_letters']} dead letters"

@@ -93,13 +93,13 @@ class WritesOnTheirWay(Conflict):
 
 
 class AdoptedBefore(Conflict):
-    """The store's tables came from the base at Airtable to which they are to go."""
+    """Tables at Airtable have the ids of the store's own, which came from there."""
 
     code = "adopted-before"
 
     def __init__(self) -> None:
         super().__init__(
-            "this base was a mirror of the one at Airtable, which has its tables still; nothing was changed",
+            "tables at Airtable have the ids of this store's own, which was its mirror before; nothing was changed",
             hint="name another DATA_DIR or DATABASE_URL for a new mirror, or another BASE_ID for the records",
         )
 

@@ -15,7 +15,16 @@ from tests.fakes.store import FakeStore
 
 from airtable_connector.database import CommitUnknown, Database, DatabaseLocation, SqliteFile, open_database
 from airtable_connector.kernel.clock import SystemClock
-from airtable_connector.sync.lease import LOOK_EVERY, MARGIN, RENEW_EVERY, TERM, Lease, LeaseEnded, LeaseTaken
+from airtable_connector.sync.lease import (
+    LOOK_EVERY,
+    MARGIN,
+    RENEW_EVERY,
+    TERM,
+    Lease,
+    LeaseEnded,
+    LeaseTaken,
+    held_until,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -262,3 +271,19 @@ async def test_a_process_that_is_killed_is_succeeded_a_term_later(
     await second.clock.advance(timedelta(milliseconds=1))
     await second.lease.keep_once()
     assert second.lease.held
+
+
+async def test_it_is_known_to_be_anothers_once_that_one_was_seen_renewing_it(
+    database: Database, first: Replica, second: Replica
+) -> None:
+    assert await held_until(database, "airtable") is None
+    await first.lease.keep_once()
+    until = await held_until(database, "airtable")
+    assert until == first.clock.now() + TERM - MARGIN
+    await second.lease.keep_once()
+    await second.lease.keep_once()
+    assert not second.lease.is_anothers  # it may be that of a process that was killed
+    await first.lease.keep_once()
+    await second.lease.keep_once()
+    assert second.lease.is_anothers
+    assert not first.lease.is_anothers
