@@ -35,6 +35,9 @@ TABLES = 4
 CALLERS = 8
 WRITES = 1_000
 WAITING_S = 4.0
+QUIET_S = 1.5
+"""A pause before the drain: calls of what was before it would count within its first second."""
+
 POLL_S = 3.0
 
 CELLS = 1_000
@@ -198,6 +201,7 @@ def drain(here: Place, there: Place) -> Line:
         SystemExit: Airtable has one of them twice, or not at all.
     """
     share = WRITES // CALLERS
+    time.sleep(QUIET_S)
     begun = time.monotonic()
     with ThreadPoolExecutor(CALLERS) as threads:
         asked = [threads.submit(write_some, here, number, share) for number in range(CALLERS)]
