@@ -1,13 +1,23 @@
 """What a mirror does when Airtable refuses calls, and when it is stopped or killed itself."""
 
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.acceptance.mirror.conftest import Mirrored, key_of, keyed, mirroring, wait_until_copied
+from tests.acceptance.airtable_api.conftest import prepared
+from tests.acceptance.mirror.conftest import TABLES, Mirrored, key_of, keyed, mirroring, wait_until_copied
 from tests.faults import Fault, Limits
 from tests.faults.plan import Gate
 from tests.service import Place, Service, eventually, running
+
+
+@pytest.fixture(scope="module")
+def airtable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One for these tests alone: each leaves a webhook behind, and a base takes ten."""
+    with running(prepared(Place(tmp_path_factory.mktemp("airtable") / "data"), TABLES)) as service:
+        yield service
+
 
 KEEP_CALLING = {"AIRTABLE_POLL_SECONDS": "1"}
 
