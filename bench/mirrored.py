@@ -34,8 +34,8 @@ RECORDS_A_TABLE = 2_500
 TABLES = 4
 CALLERS = 8
 WRITES = 1_000
-WAITING_S = 5.0
-POLL_S = 2.0
+WAITING_S = 4.0
+POLL_S = 3.0
 
 CELLS = 1_000
 BEATS_EVERY_S = 30.0
@@ -69,16 +69,15 @@ class Place:
 class Way:
     """The way to Airtable, which can be closed for a while."""
 
-    def __init__(self, upstream: int, *, core: int | None) -> None:
+    def __init__(self, upstream: int) -> None:
         self.port = servers.free_port()
         self._upstream = upstream
-        self._core = core
         self._open = ExitStack()
 
     def open(self) -> None:
         """Let Airtable be reached."""
         command = [sys.executable, "-m", "bench.distance", str(self.port), str(self._upstream), str(AWAY_MS)]
-        child = self._open.enter_context(servers.process(command, core=self._core))
+        child = self._open.enter_context(servers.process(command))
         servers.wait_for_port(self.port, child)
 
     def close(self) -> None:
@@ -87,19 +86,17 @@ class Way:
 
 
 class MirroredBench:
-    """One run in a folder of its own; the service has the core ``server``, everything else the core ``client``."""
+    """One run in a folder of its own. No process is bound to a core: four of them take turns, and mostly wait."""
 
-    def __init__(self, work: Path, program: Path, *, rounds: int, server: int | None, client: int | None) -> None:
+    def __init__(self, work: Path, program: Path, *, rounds: int) -> None:
         self._work = work
         self._program = program
         self._rounds = rounds
-        self._server = server
-        self._client = client
 
     def run(self) -> list[Line]:
         """Measure everything."""
         with self._airtable() as there:
-            way = Way(there.port, core=self._client)
+            way = Way(there.port)
             way.open()
             try:
                 with self._service(way, there) as here:
@@ -123,7 +120,7 @@ class MirroredBench:
         }
         command = servers.serve_command(place.port)
         log = self._work / "there.log"
-        with servers.process(command, core=self._client, environment=environment, log=log) as child:
+        with servers.process(command, environment=environment, log=log) as child:
             servers.wait_for_health(place.port, child)
             yield place
 
@@ -142,7 +139,7 @@ class MirroredBench:
         }
         command = servers.serve_command(place.port)
         log = self._work / "here.log"
-        with servers.process(command, core=self._server, environment=environment, log=log) as child:
+        with servers.process(command, environment=environment, log=log) as child:
             servers.wait_for_health(place.port, child)
             yield place
 
@@ -153,11 +150,11 @@ class MirroredBench:
         file = self._work / "requests"
         generator.write_requests(file, [generator.request("GET", "/sprints?page_size=100", headers)])
         for _ in range(self._rounds):
+            until(lambda: is_followed(here))
             found["up"].append(self._load(here, file))
             way.close()
             found["down"].append(self._load(here, file))
             way.open()
-            until(lambda: is_followed(here))
         up, down = (statistics.median(load.per_second for load in found[name]) for name in ("up", "down"))
         wrong = sum(load.wrong for loads in found.values() for load in loads)
         details = {name: [load.per_second for load in loads] for name, loads in found.items()} | {"wrong": wrong}
@@ -175,7 +172,6 @@ class MirroredBench:
             warm=READ_WARM_S,
             measure=READ_S,
             status=200,
-            core=self._client,
         )
 
 
@@ -207,7 +203,7 @@ def drain(here: Place, there: Place) -> Line:
         asked = [threads.submit(write_some, here, number, share) for number in range(CALLERS)]
         receipts = [receipt for each in asked for receipt in each.result()]
     with here.caller() as caller:
-        for receipt in receipts:
+        for receipt in sorted(receipts, key=position):
             until(lambda name=receipt: is_done(caller, name))
     taken = time.monotonic() - begun
     with there.caller() as caller:
@@ -267,6 +263,11 @@ def write_and_wait(here: Place, number: int) -> list[float]:
     return waits[1:]
 
 
+def position(receipt: str) -> int:
+    """Return where in the order of writes a receipt's write stands."""
+    return int(receipt.removeprefix("rcp").partition("-")[0])
+
+
 def is_done(caller: Caller, receipt: str) -> bool:
     """Tell whether Airtable has taken a write.
 
@@ -298,15 +299,22 @@ def check_each_once(caller: Caller, share: int) -> None:
 
 def beat(here: Place, ended: threading.Event) -> Sequence[float]:
     """Let each cell beat as often as cells do, spread evenly, until it is over; return when each beat was taken."""
-    begun, number, taken = time.monotonic(), 0, []
+    number, taken = 0, []
     with here.caller() as caller:
+        # together, so that the first round is one of all cells
+        caller.expect({201}, "POST", "/heartbeats", {"records": [a_beat(number) for number in range(CELLS)]})
+        begun = time.monotonic()
         while not ended.wait(max(0.0, begun + number * BEATS_EVERY_S / CELLS - time.monotonic())):
-            load = 10 + number // CELLS % 80
-            sent = {"Cell_ID": cell_name(number % CELLS), "CPU_Usage": load, "RAM_Usage": 40.2, "Status": "OK"}
-            caller.expect({201}, "POST", "/heartbeats", sent)
+            caller.expect({201}, "POST", "/heartbeats", a_beat(CELLS + number))
             taken.append(time.monotonic())
             number += 1
     return taken
+
+
+def a_beat(number: int) -> dict[str, object]:
+    """Make the next beat of a cell, which shows another load than the one before."""
+    load = 10 + number // CELLS % 80
+    return {"Cell_ID": cell_name(number % CELLS), "CPU_Usage": load, "RAM_Usage": 40.2, "Status": "OK"}
 
 
 def edit_and_see(caller: Caller, editor: Caller, number: int) -> float:

@@ -78,9 +78,7 @@ class Bench:
         return lines if only == EMBEDDED else [*lines, *self._mirrored()]
 
     def _mirrored(self) -> list[Line]:
-        rounds, cores = self._options.rounds, self._cores
-        bench = MirroredBench(self._work, self._program, rounds=rounds, server=cores.server, client=cores.client)
-        return bench.run()
+        return MirroredBench(self._work, self._program, rounds=self._options.rounds).run()
 
     def _embedded(self) -> list[Line]:
         full, empty = self._work / "full", self._work / "empty"

@@ -28,12 +28,13 @@ def cell_name(number: int) -> str:
 def rows(count: int) -> Mapping[str, Iterator[Row]]:
     """Make so many rows for each table."""
     proofs = sample_base(SINCE).proofs
-    numbers = range(count)
+    numbers, tomorrow = range(count), datetime.now(UTC) + timedelta(days=1)
     return {
         "Sprints": sprints(count),
         "Cells": ({"Cell_ID": cell_name(n), "Role": "Builder", "Health_Status": "OK"} for n in numbers),
         "Proof": ({**proofs[n % len(proofs)], "Proof_ID": f"PROOF-{n:06d}"} for n in numbers),
-        "Daily_Digest": ({"Date": f"{SINCE - timedelta(days=n):%Y-%m-%d}", "Total_Droplets": n} for n in numbers),
+        # those of these days are there, so that the service adds none
+        "Daily_Digest": ({"Date": f"{tomorrow - timedelta(days=n):%Y-%m-%d}", "Total_Droplets": n} for n in numbers),
     }
 
 

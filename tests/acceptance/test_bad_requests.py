@@ -189,6 +189,13 @@ WRONG = [
     Wrong("DELETE", "/openapi.json", 405, "method-not-allowed", None),
     Wrong("DELETE", "/docs", 405, "method-not-allowed", None),
     Wrong("GET", "/nowhere", 404, "route-unknown", None),
+    Wrong("GET", "/budget", 404, "no-budget", None),
+    Wrong("GET", "/receipts/{id}", 404, "not-mirrored", None, path="/receipts/rcp1-1"),
+    Wrong("GET", "/dead-letters", 403, "missing-permission", None),
+    Wrong("DELETE", "/dead-letters/{number}", 403, "missing-permission", None, path="/dead-letters/1"),
+    Wrong("POST", "/dead-letters/{number}/replay", 403, "missing-permission", None, path="/dead-letters/1/replay"),
+    Wrong("GET", "/conflicts", 404, "not-mirrored", None),
+    Wrong("POST", "/airtable/notifications", 404, "not-mirrored", None, "", b"{}", JSON),
 ]
 
 METHODLESS = {

@@ -44,16 +44,18 @@ class Desk:
             "AIRTABLE_POLL_SECONDS": "1",
         }
 
-    def run(self, *arguments: str, address: str | None = None) -> "subprocess.CompletedProcess[str]":
+    def run(
+        self, *arguments: str, address: str | None = None, within: float = LIMIT_S
+    ) -> "subprocess.CompletedProcess[str]":
         self.place.data_dir.mkdir(parents=True, exist_ok=True)
         return subprocess.run(
             [*COMMAND, *arguments], cwd=self.place.data_dir,
             env=environment(self.place.settings, self.settings(address)),
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S, check=False,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=within, check=False,
         )  # fmt: skip
 
-    def did(self, *arguments: str, ends: int = 0, address: str | None = None) -> str:
-        ended = self.run(*arguments, address=address)
+    def did(self, *arguments: str, ends: int = 0, address: str | None = None, within: float = LIMIT_S) -> str:
+        ended = self.run(*arguments, address=address, within=within)
         assert ended.returncode == ends, ended.stderr + ended.stdout
         return ended.stdout
 

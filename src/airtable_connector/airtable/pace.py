@@ -60,7 +60,7 @@ class PaceSettings:
 
     per_window: int = 5
     window: timedelta = timedelta(seconds=1)
-    slack: timedelta = timedelta(milliseconds=30)
+    slack: timedelta = timedelta(milliseconds=25)
     lockout: timedelta = timedelta(seconds=30)
     at_once: int = 10
     waiting: int = 200

@@ -93,12 +93,14 @@ class ConnectorProcess:
         except TimeoutError:
             await self._stop()
         if not self.is_running:
+            self._forget_id()
             raise DemoConnectorFailed(self.name, self.log_file)
 
     async def until_it_ends(self) -> None:
         """Wait until the process is gone, whoever ended it."""
         assert self._process is not None
         await self._process.wait()
+        self._forget_id()
 
     async def _answers(self) -> bool:
         try:
@@ -120,4 +122,8 @@ class ConnectorProcess:
                 # it takes too long, or for somebody at the terminal it does
                 if self.is_running:
                     process.kill()
-                self.id_file.unlink(missing_ok=True)
+                self._forget_id()
+
+    def _forget_id(self) -> None:
+        # the id may be another process's next
+        self.id_file.unlink(missing_ok=True)

@@ -8,8 +8,8 @@ All may run beside `serve`, which then does what is asked, because one process a
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Never, TypeVar
 
@@ -37,13 +37,14 @@ Within = Annotated[float, typer.Option(min=0, help="Seconds to wait for a runnin
 
 
 def add_sync_commands(app: typer.Typer) -> None:
-    """Add the group ``sync``."""
+    """Add the group ``sync``, and ``adopt``."""
     sync = typer.Typer(help="The mirror of a base at Airtable.", no_args_is_help=True, rich_markup_mode=None)
     sync.command("status")(show_status)
     sync.command("now")(sync_now)
     sync.command("verify")(verify)
     sync.command("reset")(reset)
     app.add_typer(sync, name="sync")
+    app.command("adopt")(adopt)
 
 
 def show_status(*, as_json: AsJson = False, data_dir: DataDir = "") -> None:
@@ -112,6 +113,86 @@ def reset(*, within: Within = 600, data_dir: DataDir = "") -> None:
     if not asyncio.run(_with_sync(data_dir, work)):
         _not_done()
     typer.echo("every table was copied anew")
+
+
+def adopt(
+    *,
+    to_airtable: Annotated[
+        bool, typer.Option("--to-airtable", help="Send the records of this store up, and mirror the base there.")
+    ] = False,
+    beside_others: Annotated[
+        bool, typer.Option("--beside-others", help="Also when the tables at Airtable have records already.")
+    ] = False,
+    from_airtable: Annotated[
+        bool, typer.Option("--from-airtable", help="Make the mirror a base of its own, as Airtable has it now.")
+    ] = False,
+    drop_unsent: Annotated[
+        bool, typer.Option("--drop-unsent", help="Also when Airtable has not taken everything that was written here.")
+    ] = False,
+    data_dir: DataDir = "",
+) -> None:
+    """Make an embedded base the mirror of the base at Airtable, or a mirror an embedded base.
+
+    To Airtable records are sent up once; their ids still lead to them. Stop the service before. Run it again after an
+    interruption to go on where it was. Exit code 1 when Airtable refused records, which then are dead letters.
+    """
+    if to_airtable == from_airtable:
+        raise typer.BadParameter("say where: either --to-airtable or --from-airtable")
+    _check_store(data_dir)
+    if from_airtable:
+        asyncio.run(_leave(data_dir, drop_unsent=drop_unsent))
+        typer.echo("the base is its own; unset AIRTABLE_API_KEY before 'serve'")
+        return
+    dead = asyncio.run(_adopt(data_dir, beside_others=beside_others))
+    if dead:
+        typer.echo(f"Airtable refused {dead} writes; they are dead letters, which 'serve' shows", err=True)
+        raise typer.Exit(NOT_DONE)
+    typer.echo("the records are at Airtable, and this store is their mirror")
+
+
+async def _leave(data_dir: str, *, drop_unsent: bool) -> None:
+    from airtable_connector.compose.adopting import open_adoption
+
+    async with open_adoption(
+        settings_for(data_dir), clock=SystemClock(), ids=RandomIds(), observer=_Teller()
+    ) as adoption:
+        await adoption.leave(drop_unsent=drop_unsent)
+
+
+async def _adopt(data_dir: str, *, beside_others: bool) -> int:
+    from airtable_connector.compose.adopting import open_adoption
+
+    async with open_adoption(
+        settings_for(data_dir), clock=SystemClock(), ids=RandomIds(), observer=_Teller()
+    ) as adoption:
+        await adoption.check(beside_others=beside_others)
+        moved = await adoption.move()
+        if moved.records:
+            typer.echo(f"{moved.records} records are on their way", err=True)
+        if moved.attachments:
+            typer.echo(f"{moved.attachments} attachments are not taken along: send them again", err=True)
+        with _sending_progress() as tell:
+            return (await adoption.send(tell)).dead
+
+
+@contextmanager
+def _sending_progress() -> Iterator[Callable[[int], None]]:
+    """Show a bar on the standard error while it is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _left: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task, most = bar.add_task("sending", total=None), 0
+
+        def tell(left: int) -> None:
+            nonlocal most
+            most = max(most, left)
+            bar.update(task, completed=most - left, total=most or None)
+
+        yield tell
 
 
 def _drift_words(rows: int, cells: int) -> str:

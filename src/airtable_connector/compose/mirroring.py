@@ -19,7 +19,7 @@ from airtable_connector.kernel.observer import Fact, Observer
 from airtable_connector.kernel.supervisor import Step, Supervisor
 from airtable_connector.mesh import Contacts
 from airtable_connector.ops import AIRTABLE, Metrics
-from airtable_connector.records import HEARTBEATS, UnknownTable, Workspace
+from airtable_connector.records import HEARTBEATS, UnknownTable, Workspace, name_before
 from airtable_connector.settings import Settings
 from airtable_connector.sync.beats import BeatSender, BeatsMode, BeatsSettings
 from airtable_connector.sync.budget import Budget, BudgetSettings, Plan, attributed_to, open_budget
@@ -93,6 +93,7 @@ async def open_mirroring(
         AirtableNotNamed: the settings name a key and no base.
         BaseNotMirrored: the store has a base of its own.
     """
+    await refuse_own_tables(base)
     async with open_following(
         settings,
         base,
@@ -136,6 +137,18 @@ async def open_mirroring(
         yield Mirroring(mirror, outbox, budget, upstream, routes, facts)
 
 
+async def refuse_own_tables(base: Base) -> None:
+    """See to it that the store holds nothing but a mirror.
+
+    Raises:
+        BaseNotMirrored: it has a base of its own.
+    """
+    own = [name_before(table) for table in base.workspace.tables.values() if not table.told]
+    own += [made.name for made in await base.workspace.bases()]
+    if own:
+        raise BaseNotMirrored(own)
+
+
 @asynccontextmanager
 async def open_following(
     settings: Settings,
@@ -153,13 +166,8 @@ async def open_following(
 
     Raises:
         AirtableNotNamed: the settings name no base at Airtable.
-        BaseNotMirrored: the store has a base of its own.
     """
     cloud = cloud_settings(settings)
-    own = [table.name for table in base.workspace.tables.values() if not table.told]
-    own += [made.name for made in await base.workspace.bases()]
-    if own:
-        raise BaseNotMirrored(own)
     async with AsyncExitStack() as stack:
         spending = BudgetSettings(
             Plan(settings.cloud.plan), settings.cloud.monthly_calls, shortest_poll=settings.cloud.shortest_poll
@@ -288,13 +296,18 @@ def outgoing_facts(counts: OutboxCounts) -> dict[str, JsonValue]:
 
 
 class _Apart:
-    """The tables whose records are not kept alike: the heartbeats, unless all of them go up."""
+    """The tables whose records are not kept alike: the heartbeats, unless all of them go up.
+
+    So are tables that are not told, which only a base has that is being adopted.
+    """
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         self._workspace = workspace
         self._named = () if settings.cloud.heartbeats == "all" else (HEARTBEATS.name,)
 
     def __contains__(self, table: object) -> bool:
+        if any(each.id == table and not each.told for each in self._workspace.tables.values()):
+            return True
         return any(_named(self._workspace, name) == table for name in self._named)
 
 

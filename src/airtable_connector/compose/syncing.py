@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from airtable_connector.airtable import Lane
 from airtable_connector.compose.base import Base, open_base
 from airtable_connector.compose.errors import LeaseLost
-from airtable_connector.compose.mirroring import Following, open_following, outgoing_facts
+from airtable_connector.compose.mirroring import Following, open_following, outgoing_facts, refuse_own_tables
 from airtable_connector.kernel.clock import Clock, iso
 from airtable_connector.kernel.ids import Ids
 from airtable_connector.kernel.jsonvalues import JsonValue
@@ -66,7 +66,7 @@ class Sync:
         """
         if not self._parts.lease.held:
             return await self._parts.mirror.reach(timedelta(0), within=within)
-        return await self._while_led(self._pull())
+        return await self.while_led(self._pull())
 
     async def verify(self, *, within: timedelta) -> Drift | None:
         """Compare every table, repair it, and return what was found; None when it was not done in time.
@@ -81,7 +81,7 @@ class Sync:
             return None
         if not self._parts.lease.held:
             return await self._parts.mirror.checked(within=within)
-        return await self._while_led(self._parts.mirror.verify())
+        return await self.while_led(self._parts.mirror.verify())
 
     async def reset(self, *, within: timedelta) -> bool:
         """Copy every table anew, without dropping anything; False when it was not done in time.
@@ -116,7 +116,7 @@ class Sync:
             await self._clock.sleep(LOOK_EVERY)
         return False
 
-    async def _while_led(self, work: Coroutine[Any, Any, T]) -> T:
+    async def while_led(self, work: Coroutine[Any, Any, T]) -> T:
         """Work only as long as no other process may do the same."""
         working, losing = asyncio.ensure_future(work), asyncio.ensure_future(self._until_lost())
         try:
@@ -143,9 +143,10 @@ async def open_sync(settings: Settings, *, clock: Clock, ids: Ids, observer: Obs
         BaseNotMirrored: the store has a base of its own.
         StoreUnavailable, NewerDatabase: the store cannot be opened.
     """
-    async with (
-        open_base(settings, clock=clock, ids=ids, observer=observer) as base,
-        open_following(settings, base, told=lambda budget: budget, clock=clock, ids=ids, observer=observer) as parts,
-    ):
-        parts.supervisor.start(WATCH, parts.mirror.watch_once)
-        yield Sync(settings, base, parts, clock=clock)
+    async with open_base(settings, clock=clock, ids=ids, observer=observer) as base:
+        await refuse_own_tables(base)
+        async with open_following(
+            settings, base, told=lambda budget: budget, clock=clock, ids=ids, observer=observer
+        ) as parts:
+            parts.supervisor.start(WATCH, parts.mirror.watch_once)
+            yield Sync(settings, base, parts, clock=clock)

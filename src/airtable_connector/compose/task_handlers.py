@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
 
-from airtable_connector.compose.errors import TaskNotUnderstood
+from airtable_connector.compose.errors import SyncNotDone, TaskNotUnderstood
 from airtable_connector.database import Database
-from airtable_connector.kernel.errors import Conflict, Unavailable
+from airtable_connector.kernel.errors import Conflict
 from airtable_connector.kernel.jsonvalues import JsonValue
 from airtable_connector.mesh import TaskHandler
 from airtable_connector.ops import DailyDigest
@@ -52,19 +52,6 @@ class NothingToSyncWith(Conflict):
         super().__init__(
             "this base is its own truth; there is no Airtable base to be synced with",
             hint="give this task to a connector that mirrors one",
-        )
-
-
-class SyncNotDone(Unavailable):
-    """What happened at Airtable is not all here yet: a first copy is under way, or Airtable does not answer."""
-
-    code = "sync-not-done"
-
-    def __init__(self, *, retry_after: timedelta) -> None:
-        super().__init__(
-            "not everything that happened at Airtable is here yet",
-            retry_after=retry_after,
-            hint="'sync status' tells what is under way; it goes on by itself",
         )
 
 

@@ -4,7 +4,7 @@
 """
 
 from airtable_connector.records.addressing import ATTACHMENTS, AttachmentAddresses
-from airtable_connector.records.adopting import SchemaChange, SchemaEvent
+from airtable_connector.records.adopting import SchemaChange, SchemaEvent, is_aside, name_before
 from airtable_connector.records.attachments import (
     LARGEST_FILE,
     AttachmentFiles,
@@ -20,6 +20,7 @@ from airtable_connector.records.errors import (
     AttachmentMissing,
     AttachmentsFull,
     AttachmentsUnavailable,
+    CannotBeOwned,
     CannotFilter,
     CannotSort,
     CommentNotFound,
@@ -152,6 +153,7 @@ __all__ = [
     "AttachmentsFull",
     "AttachmentsRemoved",
     "AttachmentsUnavailable",
+    "CannotBeOwned",
     "CannotFilter",
     "CannotSort",
     "Cell",
@@ -229,6 +231,8 @@ __all__ = [
     "equals",
     "etag",
     "index_for",
+    "is_aside",
+    "name_before",
     "open_workspace",
     "read_bases",
     "read_offset",

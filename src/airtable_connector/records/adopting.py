@@ -7,12 +7,19 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from airtable_connector.kernel.ids import FieldId, TableId
-from airtable_connector.records.altering import Alteration, EmptiedField, RenamedChoices, Tables, renamed_choices
-from airtable_connector.records.errors import TableNameTaken
-from airtable_connector.records.schema import Field, Table
+from airtable_connector.records.altering import (
+    Alteration,
+    EmptiedField,
+    NumberedField,
+    RenamedChoices,
+    Tables,
+    renamed_choices,
+)
+from airtable_connector.records.errors import CannotBeOwned, InvalidSchema, TableNameTaken
+from airtable_connector.records.schema import FOREIGN_TYPES, Field, FieldType, Table
 
 MOST_FORMER_NAMES: Final = 50
 """Former names of one table or field, those that it had last."""
@@ -48,6 +55,79 @@ class SchemaChange:
     name: str
     before: str | None = None
     """What a renamed table or field was called."""
+
+
+_ASIDE: Final = " (before Airtable)"
+"""Follows the names of tables that were set aside."""
+
+
+def is_aside(table: Table) -> bool:
+    """Tell whether a table was set aside."""
+    return not table.told and table.name.endswith(_ASIDE)
+
+
+def name_before(table: Table) -> str:
+    """Return the name that a table has or had when it was not set aside."""
+    return table.name.removesuffix(_ASIDE) if is_aside(table) else table.name
+
+
+def set_aside(present: Tables) -> Alteration:
+    """Give the names of all tables that are not told free for told ones."""
+    own = [table for table in present.values() if not table.told and not is_aside(table)]
+    return Alteration([dataclasses.replace(table, name=f"{table.name}{_ASIDE}") for table in own])
+
+
+def without_aside(present: Tables) -> Alteration:
+    """Have no tables more that were set aside, nor their records."""
+    return Alteration([], removed=[table for table in present.values() if is_aside(table)])
+
+
+def owned(present: Tables) -> Alteration:
+    """Have all told tables as our own: what follows from other cells is worked out here from now on.
+
+    Attachments go, whose bytes another base has.
+
+    Raises:
+        CannotBeOwned: fields cannot be had here; it names them all.
+    """
+    refused: list[str] = []
+    own = {table.id: _owned_table(table, present, refused) for table in present.values() if table.told}
+    if refused:
+        raise CannotBeOwned(refused)
+    emptied: list[EmptiedField] = []
+    numbered: list[NumberedField] = []
+    for table in own.values():
+        was = present[table.id]
+        facts = {field.id for field in table.fields if field.is_fact and not was.by_id[field.id].is_fact}
+        gone = facts | {field.id for field in table.attachment_fields}
+        emptied += [EmptiedField(table.id, field) for field in sorted(gone)]
+        numbered += [NumberedField(table.id, field.id) for field in table.fields if field.numbered]
+    return Alteration([*own.values()], emptied=emptied, numbered=numbered)
+
+
+def _owned_table(table: Table, present: Tables, refused: list[str]) -> Table:
+    fields = []
+    for field in table.fields:
+        if field.type in FOREIGN_TYPES:
+            refused.append(f"{table.name}.{field.name} holds what only Airtable fills")
+        try:
+            fields.append(dataclasses.replace(field, told=False, options=_own_options(field, present)))
+        except InvalidSchema as cause:
+            refused.append(f"{table.name}.{field.name}: {cause.message}")
+    return dataclasses.replace(table, fields=tuple(fields) or table.fields)
+
+
+def _own_options(field: Field, present: Tables) -> Mapping[str, Any]:
+    """Leave out where a link leads that is not here."""
+    if field.type is not FieldType.MULTIPLE_RECORD_LINKS:
+        return field.options
+    options = dict(field.options)
+    linked = present.get(options.get("linkedTableId", ""))
+    if linked is None:
+        del options["linkedTableId"]
+    elif options.get("inverseLinkFieldId") not in linked.by_id:
+        options.pop("inverseLinkFieldId", None)
+    return options
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,14 @@ class EmptiedField:
 
 
 @dataclass(frozen=True)
+class NumberedField:
+    """A field whose numbers are given here from now on, beyond those that are there."""
+
+    table: TableId
+    field: FieldId
+
+
+@dataclass(frozen=True)
 class Alteration:
     """The tables that are new or different, what their cells must be told, the tables that go, and the new bases."""
 
@@ -74,6 +82,7 @@ class Alteration:
     removed: Sequence[Table] = ()
     emptied: Sequence[EmptiedField] = ()
     bases: Sequence[MadeBase] = ()
+    numbered: Sequence[NumberedField] = ()
 
 
 @dataclass(frozen=True)

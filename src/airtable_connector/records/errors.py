@@ -1,6 +1,6 @@
 """What can go wrong in the record store, as leaves of the kernel's families."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from airtable_connector.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
@@ -348,6 +348,19 @@ class TableNameTaken(InvalidSchema):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"the base has a table {name[:80]!r} already", field="name", hint="names differ in more than capitals"
+        )
+
+
+class CannotBeOwned(Conflict):
+    """Tables that are kept like another base's cannot become our own: some fields cannot be computed or kept here."""
+
+    code = "cannot-be-owned"
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        super().__init__(
+            f"{len(fields)} fields cannot be had here: {'; '.join(fields[:20])}; nothing was changed",
+            hint="delete them there, or change their types, and try again",
+            facts={"fields": len(fields)},
         )
 
 

@@ -116,5 +116,7 @@ async def _save(tx: Transaction, present: Tables, alteration: Alteration) -> Non
         emptied_key = any(each.table == table.id and each.field == table.key for each in alteration.emptied)
         if before.key != table.key or emptied_key:
             await storage.give_keys(tx, table.id, table.key, longest=LONGEST_KEY)
+    for numbered in alteration.numbered:
+        await storage.number_beyond(tx, numbered.table, numbered.field)
     for renamed in alteration.renamed:
         await storage.rename_choices(tx, renamed.table, renamed.field, renamed.names)

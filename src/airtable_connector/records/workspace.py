@@ -19,7 +19,7 @@ from airtable_connector.kernel.ids import BaseId, FieldId, Ids, RecordId, TableI
 from airtable_connector.kernel.observer import Observer
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.records import storage
-from airtable_connector.records.adopting import SchemaChange, adopted
+from airtable_connector.records.adopting import SchemaChange, adopted, owned, set_aside, without_aside
 from airtable_connector.records.altering import (
     Alteration,
     FieldChange,
@@ -30,9 +30,9 @@ from airtable_connector.records.altering import (
     with_field,
     with_tables,
 )
-from airtable_connector.records.catalogue import Catalogue, to_be_stored
+from airtable_connector.records.catalogue import Catalogue, described, to_be_stored
 from airtable_connector.records.comments import Comments
-from airtable_connector.records.errors import PositionNotReached, UnknownTable
+from airtable_connector.records.errors import CannotBeOwned, PositionNotReached, UnknownTable
 from airtable_connector.records.feed import Change, Head
 from airtable_connector.records.query import Page, Query
 from airtable_connector.records.requests import (
@@ -264,6 +264,30 @@ class Workspace:
         await self._alter(actor, decide)
         return changes
 
+    async def set_aside(self, *, actor: Actor) -> None:
+        """Rename all tables that are not told, so that told ones can have their names; repeated, it changes nothing."""
+        await self._alter(actor, set_aside)
+
+    async def own_tables(self, *, actor: Actor) -> None:
+        """Have all told tables as our own, in one transaction. What is computed in them is computed here afterwards.
+
+        Raises:
+            CannotBeOwned: fields cannot be had here; nothing was changed.
+        """
+
+        def decide(present: Tables) -> Alteration:
+            alteration = owned(present)
+            _, plan = described([*{**present, **{table.id: table for table in alteration.tables}}.values()])
+            if plan is not None and plan.refusals:
+                raise CannotBeOwned([refusal.message for refusal in plan.refusals])
+            return alteration
+
+        await self._alter(actor, decide)
+
+    async def remove_aside(self, *, actor: Actor) -> None:
+        """Remove the tables that were set aside, with whatever records they still have."""
+        await self._alter(actor, without_aside)
+
     async def add_field(self, table: TableId, field: Field, *, actor: Actor) -> Table:
         """Add a field behind those of a table, and return the table as it is now.
 
@@ -398,6 +422,11 @@ class Workspace:
             wanted = {record: RecordId(present.get(record, record)) for record in ids}
             found = {each.id: each for each in await storage.records_by_id(reader, wanted.values())}
         return {record: found[now] for record, now in wanted.items() if now in found}
+
+    async def oldest(self, table: Table, *, count: int) -> Sequence[Record]:
+        """Return up to ``count`` records of a table as the store has them, in the order of creation."""
+        async with self._database.reading() as reader:
+            return await storage.records_after(reader, table.id, 0, count)
 
     async def locate(self, record: str, base: BaseId | None = None) -> tuple[Table, bytes] | None:
         """Return a record of a base as JSON by its id, whichever table holds it, and that table; None without one."""

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from airtable_connector.compose.errors import TaskNotUnderstood
+from airtable_connector.compose.errors import SyncNotDone, TaskNotUnderstood
 from airtable_connector.compose.exporting import MOST_EXPORTS
-from airtable_connector.compose.task_handlers import SYNC_WITHIN, NothingToSyncWith, SyncNotDone, task_handlers
+from airtable_connector.compose.task_handlers import SYNC_WITHIN, NothingToSyncWith, task_handlers
 from airtable_connector.mesh import TaskHandler
 from airtable_connector.ops import DailyDigest, DigestSettings
 from airtable_connector.records import (

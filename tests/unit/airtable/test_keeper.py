@@ -89,7 +89,7 @@ async def test_a_place_is_given_just_before_its_turn_which_comes_when_it_would_h
     assert not begun.done()
     await house.clock.advance(0.02 * SECOND)
     turn = await begun
-    assert turn.waited.total_seconds() == pytest.approx(1.03, abs=0.001)
+    assert turn.waited.total_seconds() == pytest.approx(1.025, abs=0.001)
     place.leave()
     assert house.keeper.calls_of_month == 6
     await asyncio.gather(*calls)

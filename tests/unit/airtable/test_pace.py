@@ -124,7 +124,7 @@ def test_five_calls_begin_at_once_and_the_next_five_when_their_window_is_over() 
 
 
 @pytest.mark.parametrize(
-    ("takes", "later"), [(0.1, 0.0), (0.114, 0.0), (0.15, 0.035), (0.35, 0.235), (0.9, 0.3), (60.0, 0.3)]
+    ("takes", "later"), [(0.1, 0.0), (0.112, 0.0), (0.15, 0.0375), (0.35, 0.2375), (0.9, 0.3), (60.0, 0.3)]
 )
 def test_a_call_that_may_have_arrived_late_holds_back_the_last_of_the_next_window(takes: float, later: float) -> None:
     world = World()

@@ -14,7 +14,7 @@ from airtable_connector.kernel.errors import (
     Unauthenticated,
     Unavailable,
 )
-from airtable_connector.records.errors import RecordChanged
+from airtable_connector.records.errors import PositionNotReached, RecordChanged
 from airtable_connector.web.http import Problems
 from airtable_connector.web.http import errors as edge_errors
 from airtable_connector.web.http.problems import LEAVES
@@ -67,4 +67,4 @@ def test_a_problem_has_the_udc_form(problems: Problems) -> None:
 
 def test_every_leaf_with_a_number_of_its_own_exists() -> None:
     leaves = {leaf.code for leaf in vars(edge_errors).values() if isinstance(leaf, type) and hasattr(leaf, "code")}
-    assert set(LEAVES) <= leaves | {RecordChanged.code}
+    assert set(LEAVES) <= leaves | {RecordChanged.code, PositionNotReached.code}

@@ -3,7 +3,7 @@
 import orjson
 
 from airtable_connector.database import Reader, Row, Sql, Transaction
-from airtable_connector.kernel.ids import BaseId, TableId
+from airtable_connector.kernel.ids import BaseId, FieldId, TableId
 from airtable_connector.records.feed import SCHEMA_RECORD, Head
 from airtable_connector.records.schema import MadeBase, Table, table_from_definition
 
@@ -19,6 +19,12 @@ _REMOVE_TABLE = (
     "delete from recomputations where table_id = :table",
     "delete from records where table_id = :table",
     "delete from tables where id = :table",
+)
+_NUMBER_BEYOND = Sql(
+    "update tables set last_number = coalesce((select max(cells ->> :field) from records where table_id = :table), 0)"
+    " where id = :table",
+    "update tables set last_number = coalesce((select max(cast(cells ->> cast(:field as text) as numeric)) from records"
+    " where table_id = :table), 0) where id = :table",
 )
 _NOTIFY = "select pg_notify('connector_feed', '')"
 
@@ -98,6 +104,11 @@ async def remove_table(tx: Transaction, table: TableId) -> None:
 async def schema_changed(reader: Reader, *, after: int) -> bool:
     """Tell whether the feed has an entry about a table itself beyond a sequence."""
     return await reader.one(_SCHEMA_CHANGED, record=SCHEMA_RECORD, after=after) is not None
+
+
+async def number_beyond(tx: Transaction, table: TableId, field: FieldId) -> None:
+    """Have a table's next autonumber beyond those that its records have in a field."""
+    await tx.run(_NUMBER_BEYOND, table=table, field=field)
 
 
 async def take_numbers(tx: Transaction, table: TableId, count: int) -> int:

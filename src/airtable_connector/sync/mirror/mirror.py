@@ -328,6 +328,18 @@ class Mirror:
         await self._want()
         self._wake(LIST)
 
+    async def leave(self) -> None:
+        """Have no webhook there any more, and forget what is known; the tables and their records stay.
+
+        Raises:
+            CloudUnavailable, CloudDenied, CloudOutcomeUnknown: the webhook may still be there; it may be tried again.
+        """
+        known = await self._store.known()
+        for hook in (known.old_hook, known.hook):
+            if hook is not None:
+                await self._hooks.delete(hook)
+        await self._store.clear()
+
     # figures
 
     @property

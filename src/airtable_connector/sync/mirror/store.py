@@ -190,6 +190,10 @@ _HELD = Sql(
     "select id, created_at, cast(cells as text) from records where table_id = :table"
     " and id in (select jsonb_array_elements_text(cast(:records as jsonb)))",
 )
+_CLEAR = tuple(
+    f"delete from {name}"  # noqa: S608 - names of ours
+    for name in ("mirror", "mirror_tables", "mirror_seen", "mirror_touched", "mirror_checks")
+)
 _WANT_CHECK = (
     "insert into mirror_checks values (1, 1, 0, '{}')"
     " on conflict (id) do update set wanted = mirror_checks.wanted + 1 returning wanted"
@@ -406,6 +410,12 @@ class MirrorStore:
         """Note that a table was compared to its end; ``rows`` and ``cells`` were found since the last page."""
         async with self._database.transaction() as tx:
             await tx.run(_COMPARED_ALL, table=table, rows=rows, cells=cells, at=iso(at))
+
+    async def clear(self) -> None:
+        """Know nothing any more."""
+        async with self._database.transaction() as tx:
+            for statement in _CLEAR:
+                await tx.run(statement)
 
     # comparisons of everything that somebody asked for
 

@@ -258,6 +258,11 @@ class Outbox(Outgoing):
         """Let a refused write go; see `DeadLetters.drop`."""
         await self._letters.drop(number)
 
+    async def drop_unsent(self) -> None:
+        """Let go of all writes that Airtable has not taken, refused ones as well. What was written stays here."""
+        async with self._database.transaction() as tx:
+            await rows.drop_unsent(tx)
+
     # how it stands
 
     async def counts(self) -> OutboxCounts:

@@ -133,6 +133,7 @@ _COUNTS = "select state, count(*), min(at) from intents where ended_at is null g
 _COUNT_DEAD = "select count(*) from intents where state = 'dead'"
 _OLDEST_FINAL = "select number from intents where state = 'final' and ended_at < :before order by ended_at limit :count"
 _FORGET = _both("delete from intents where number {numbers}", numbers=_numbers_in("numbers"))
+_DROP_UNSENT = "delete from intents where state <> 'final'"
 
 _READ_CURSOR = "select seq from cursors where reader = :reader"
 _LOCK_CURSOR = Sql(_READ_CURSOR, f"{_READ_CURSOR} for update")
@@ -324,6 +325,11 @@ async def forget(tx: Transaction, *, before: datetime, count: int) -> int:
         await begin_cursor(tx, FORGOTTEN, 0)
         await move_cursor(tx, FORGOTTEN, max(int(row[0]) for row in rows) // 2)
     return len(rows)
+
+
+async def drop_unsent(tx: Transaction) -> None:
+    """Forget all intents that are not final."""
+    await tx.run(_DROP_UNSENT)
 
 
 async def _read(reader: Reader, statement: Sql | str, **values: object) -> list[Intent]:
