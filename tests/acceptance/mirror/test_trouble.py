@@ -1,10 +1,23 @@
 """What a mirror does when Airtable refuses calls, and when it is stopped or killed itself."""
 
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from tests.acceptance.mirror.conftest import Mirrored, key_of, keyed, mirroring, wait_until_copied
-from tests.faults import Limits
+from tests.acceptance.airtable_api.conftest import prepared
+from tests.acceptance.mirror.conftest import TABLES, Mirrored, key_of, keyed, mirroring, wait_until_copied
+from tests.faults import Fault, Limits
 from tests.faults.plan import Gate
 from tests.service import Place, Service, eventually, running
+
+
+@pytest.fixture(scope="module")
+def airtable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One for these tests alone: each leaves a webhook behind, and a base takes ten."""
+    with running(prepared(Place(tmp_path_factory.mktemp("airtable") / "data"), TABLES)) as service:
+        yield service
+
 
 KEEP_CALLING = {"AIRTABLE_POLL_SECONDS": "1"}
 
@@ -68,11 +81,20 @@ def test_writes_on_their_way_survive_the_end_of_the_process_and_go_up_once(
 def test_a_write_whose_caller_waits_when_the_process_is_stopped_is_answered(
     airtable: Service, own_place: Place
 ) -> None:
-    with mirroring(airtable, own_place) as mirror:
+    with mirroring(airtable, own_place) as mirror, ThreadPoolExecutor(1) as caller:
         wait_until_copied(mirror)
-        answer = mirror.client.post("/sprints", json=keyed("/sprints"))
-        assert answer.status_code == 201
-        assert mirror.here.stop() == 0
+        mirror.proxy.order(Fault.HELD_ANSWER, method="PATCH")
+        sent = keyed("/sprints")
+        waiting = caller.submit(mirror.client.post, "/sprints", json=sent)
+        eventually(lambda: mirror.proxy.seen[-1].fault is Fault.HELD_ANSWER)
+        mirror.here.tell(signal.SIGTERM)
+        mirror.here.wait_for_log("Shutting down")
+        mirror.proxy.release()
+        answer = waiting.result()
+        assert (answer.status_code, answer.headers["Connection"]) == (201, "close")
+        (there,) = mirror.named(sent["Sprint_ID"])
+        assert answer.json()["data"]["id"] == there["id"]
+        assert mirror.here.wait() == 0
 
 
 def test_a_base_of_its_own_is_not_made_a_mirror_and_a_mirror_not_a_base_of_its_own(
