@@ -2,9 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+EXAMPLES ?= 60
+STORE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help install run run-mirror test check bench fmt requirements clean
+.PHONY: help install run run-mirror test replay check bench fmt requirements clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +21,9 @@ run-mirror: $(READY) ## mirror a base of 20,000 records from a stand-in for Airt
 
 test: $(READY) ## run every test
 	$(BIN)/pytest --numprocesses=2 --dist=loadfile
+
+replay: $(READY) ## run the model of callers, people and faults as a failed run has printed it (SEED=1 EXAMPLES=60 STORE=sqlite)
+	SYNC_MODEL_SEED=$(SEED) SYNC_MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/property/test_sync_model.py -k $(STORE)
 
 check: $(READY) ## format, lint, types, import directions, architecture
 	$(BIN)/ruff format --check .

@@ -5,8 +5,8 @@ loads no HTTP client; `AirtableClient.prepare` does.
 """
 
 from airtable_connector.airtable.budget import BLOCK, CallLedger, Month, Noted
-from airtable_connector.airtable.calls import MOST_READ, MOST_WRITTEN, CloudSettings
-from airtable_connector.airtable.client import AirtableClient, CloudCalled
+from airtable_connector.airtable.calls import MOST_READ, MOST_WRITTEN, CloudCall, CloudSettings
+from airtable_connector.airtable.client import AirtableClient, Asking, CloudCalled
 from airtable_connector.airtable.errors import (
     CloudClientClosed,
     CloudDenied,
@@ -51,9 +51,11 @@ __all__ = [
     "MOST_WRITTEN",
     "PATIENCE",
     "AirtableClient",
+    "Asking",
     "CallLedger",
     "Cells",
     "Change",
+    "CloudCall",
     "CloudCalled",
     "CloudClientClosed",
     "CloudDenied",

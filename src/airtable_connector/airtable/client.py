@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 from airtable_connector.airtable import calls, wire
 from airtable_connector.airtable.calls import CloudCall, CloudSettings
@@ -32,10 +32,19 @@ from airtable_connector.kernel.ids import FieldId, RecordId, TableId
 from airtable_connector.kernel.jsonvalues import JsonValue
 from airtable_connector.kernel.observer import Fact, Observer
 
-if TYPE_CHECKING:
-    from airtable_connector.airtable.transport import Transport
-
 T = TypeVar("T")
+
+
+class Asking(Protocol):
+    """What makes a call, in the thread of whoever asks and never twice; several threads may ask at once."""
+
+    def ask(self, call: CloudCall, read: Callable[[JsonValue], T]) -> Outcome[T]:
+        """Make the call, and wait for its end; ``read`` makes a value of the answer."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is kept open."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -56,12 +65,23 @@ class AirtableClient:
     Every method waits for its turn and returns an `Outcome`; ``value_of`` makes an error of what is no value.
     Cancelling one that was sent does not call it back: it may take effect, and still counts for the pace.
 
+    Args:
+        transport: makes the calls; left out, they go over the network.
+
     Raises:
         CloudClientClosed, CloudQuotaSpent, PaceQueueFull, and what the keeper's ``admit`` raises: by every method,
             before anything was sent.
     """
 
-    def __init__(self, settings: CloudSettings, keeper: PaceKeeper, *, clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self,
+        settings: CloudSettings,
+        keeper: PaceKeeper,
+        *,
+        clock: Clock,
+        observer: Observer,
+        transport: Asking | None = None,
+    ) -> None:
         self._settings = settings
         self._keeper = keeper
         self._clock = clock
@@ -69,7 +89,7 @@ class AirtableClient:
         # threads of its own: Airtable's slowness must not hold those that others need
         self._threads = ThreadPoolExecutor(keeper.at_once, thread_name_prefix="airtable")
         self._opening = asyncio.Lock()
-        self._transport: Transport | None = None
+        self._transport = transport
         self._closed = False
 
     async def prepare(self) -> None:
@@ -229,7 +249,7 @@ class AirtableClient:
                     self._keeper.quota_spent()
         turn.end()
 
-    async def _open(self) -> "Transport":
+    async def _open(self) -> Asking:
         async with self._opening:
             if self._closed:
                 raise CloudClientClosed
@@ -237,7 +257,7 @@ class AirtableClient:
                 self._transport = await asyncio.to_thread(self._load)
             return self._transport
 
-    def _load(self) -> "Transport":
+    def _load(self) -> Asking:
         from airtable_connector.airtable.transport import Transport  # noqa: PLC0415 - heavy
 
         return Transport(self._settings, clock=self._clock, connections=self._keeper.at_once)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from airtable_connector.airtable import AirtableClient, CloudCalled, Lane, PaceKeeper, PaceSettings
+from airtable_connector.airtable import AirtableClient, Asking, CloudCalled, Lane, PaceKeeper, PaceSettings
 from airtable_connector.compose.base import Base
 from airtable_connector.compose.cloud import cloud_settings
 from airtable_connector.compose.errors import BaseNotMirrored
@@ -83,11 +83,13 @@ async def open_mirroring(
     clock: Clock,
     ids: Ids,
     observer: Observer,
+    transport: Asking | None = None,
 ) -> AsyncIterator[Mirroring]:
     """Begin to follow the configured base at Airtable, and to send there what callers write.
 
     Nothing is waited for: while Airtable is away, what is here is served. In the end no further call is made, those
-    under way are waited for (each ends in its time), and another process may go on.
+    under way are waited for (each ends in its time), and another process may go on. ``transport`` makes the calls; left
+    out, they go over the network.
 
     Raises:
         AirtableNotNamed: the settings name a key and no base.
@@ -101,6 +103,7 @@ async def open_mirroring(
         clock=clock,
         ids=ids,
         observer=observer,
+        transport=transport,
     ) as parts:
         budget, outbox, mirror = parts.budget, parts.outbox, parts.mirror
         beats = BeatSender(
@@ -158,11 +161,12 @@ async def open_following(
     clock: Clock,
     ids: Ids,
     observer: Observer,
+    transport: Asking | None = None,
 ) -> AsyncIterator[Following]:
     """Open what follows the configured base at Airtable; no call is made by that.
 
     In the end steps are stopped first, calls under way are waited for, and the lease is given up. ``told`` makes of the
-    budget's observer the one that the client tells of its calls.
+    budget's observer the one that the client tells of its calls; ``transport`` is as for `open_mirroring`.
 
     Raises:
         AirtableNotNamed: the settings name no base at Airtable.
@@ -176,7 +180,7 @@ async def open_following(
         lease = Lease(base.database, AIRTABLE, owner=ids.trace(), clock=clock, observer=observer)
         stack.push_async_callback(lease.give_up)
         keeper = PaceKeeper(PaceSettings(), budget.ledger, clock=clock, observer=observer)
-        client = AirtableClient(cloud, keeper, clock=clock, observer=told(budget.observer))
+        client = AirtableClient(cloud, keeper, clock=clock, observer=told(budget.observer), transport=transport)
         stack.push_async_callback(client.close)
         supervisor = await stack.enter_async_context(Supervisor(clock=clock, observer=observer))
         apart = _Apart(base.workspace, settings)
