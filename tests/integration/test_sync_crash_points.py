@@ -27,7 +27,6 @@ pytestmark = [
 ADA = Actor(5, "00000000-0000-4000-8000-0000000000aa")
 BEGINNING_S = 10.0
 LONGEST_S = 30.0
-NEW_ONES = 4
 MOST = 2_000
 
 
@@ -73,21 +72,14 @@ def removal(world: World, table: Table) -> tuple[Operation, ...]:
     return (Delete(here(world, table), present(world, table, "old")),)
 
 
-def many(world: World, table: Table) -> tuple[Operation, ...]:
-    made = [Create(here(world, table), {"Name": f"new {number}", "Ours": "one"}) for number in range(NEW_ONES)]
-    return (*made, *change(world, table), Delete(here(world, table), present(world, table, "doomed")))
-
-
 OLD = {"old": {"Name": "old", "Theirs": "t"}, "doomed": {"Name": "doomed"}}
 CHANGED = {"old": {"Name": "old", "Theirs": "t", "Ours": "two", "Both": "three"}, "doomed": {"Name": "doomed"}}
 NEW = {"new": {"Name": "new", "Ours": "one"}}
-MANY_NEW = {f"new {number}": {"Name": f"new {number}", "Ours": "one"} for number in range(NEW_ONES)}
 
 WRITES: dict[str, tuple[Callable[[World, Table], tuple[Operation, ...]], dict[str, Any]]] = {
     "create": (creation, {**OLD, **NEW}),
     "update": (change, CHANGED),
     "delete": (removal, {"doomed": OLD["doomed"]}),
-    "many": (many, {"old": CHANGED["old"], **MANY_NEW}),
 }
 
 
@@ -119,8 +111,8 @@ def new_server(request: pytest.FixtureRequest) -> Callable[[], PostgresServer | 
 
 @pytest.mark.parametrize(
     ("write", "table"),
-    [("create", PLAIN), ("create", KEYED), ("update", PLAIN), ("delete", PLAIN), ("many", PLAIN)],
-    ids=["create", "create by a key", "update", "delete", "many"],
+    [("create", PLAIN), ("create", KEYED), ("update", PLAIN), ("delete", PLAIN)],
+    ids=["create", "create by a key", "update", "delete"],
 )
 def test_whichever_statement_or_call_is_the_last_the_write_counts_once(
     new_server: Callable[[], PostgresServer | None], table: Table, write: str

@@ -21,6 +21,7 @@ from werkzeug import Request, Response
 
 from airtable_connector.kernel.clock import iso, parse_iso
 from airtable_connector.kernel.ids import BaseId
+from airtable_connector.kernel.observer import Fact
 from airtable_connector.kernel.secret import Secret
 from airtable_connector.kernel.supervisor import Supervisor
 from airtable_connector.ops import NOTIFY, NewHook, NotificationCourier, NotificationFailed
@@ -86,6 +87,13 @@ class House:
             while not condition(shown := await self.webhooks.shown(hook)):
                 await self.pass_time(timedelta(milliseconds=500))
         return shown
+
+    async def until_told(self, *facts: Fact) -> None:
+        """Let time pass until the observer was told these facts and no others, which is done after a commit."""
+        async with asyncio.timeout(30):
+            while len(self.observer.facts) < len(facts):
+                await self.pass_time(timedelta(milliseconds=1))
+        assert self.observer.facts == [*facts]
 
     async def pass_time(self, span: timedelta) -> None:
         await self.clock.advance(span)
@@ -232,7 +240,7 @@ async def test_what_is_no_empty_200_or_204_is_a_failure(house: House, answer: Re
     result = shown.last_result
     assert (result["error"], result["willBeRetried"]) == ({"message": message}, True)
     assert house.receivers.count("/elsewhere") == 0
-    assert house.observer.facts == [NotificationFailed(hook.id, message, 1, will_be_retried=True)]
+    await house.until_told(NotificationFailed(hook.id, message, 1, will_be_retried=True))
 
 
 async def test_a_receiver_that_is_not_there_is_a_failure_that_names_no_address(house: House) -> None:
